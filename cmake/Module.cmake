@@ -1,0 +1,33 @@
+# narrows_module(NAME SOURCES ... [USES modules...] [LIBS libraries...] [LIBS_PRIVATE libraries...])
+# One static library per folder, `narrows_NAME`. USES are other modules, LIBS appear in public
+# headers, LIBS_PRIVATE only in sources.
+function(narrows_module NAME)
+  cmake_parse_arguments(M "" "" "SOURCES;USES;LIBS;LIBS_PRIVATE" ${ARGN})
+  add_library(narrows_${NAME} STATIC ${M_SOURCES})
+  target_link_libraries(narrows_${NAME} PUBLIC narrows_options ${M_LIBS} PRIVATE ${M_LIBS_PRIVATE})
+  foreach(USE IN LISTS M_USES)
+    target_link_libraries(narrows_${NAME} PUBLIC narrows_${USE})
+  endforeach()
+endfunction()
+
+# narrows_test(NAME SOURCES ... [USES modules...] [LIBS libraries...])
+# One GoogleTest binary per module, run by ctest as one test so that set-up is paid once.
+function(narrows_test NAME)
+  if(NOT NARROWS_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;USES;LIBS" ${ARGN})
+  add_executable(narrows_${NAME}_test ${T_SOURCES})
+  target_link_libraries(narrows_${NAME}_test PRIVATE narrows_options GTest::gtest_main ${T_LIBS})
+  foreach(USE IN LISTS T_USES)
+    target_link_libraries(narrows_${NAME}_test PRIVATE narrows_${USE})
+  endforeach()
+  target_compile_definitions(narrows_${NAME}_test PRIVATE
+    NARROWS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${NAME} COMMAND narrows_${NAME}_test --gtest_brief=1)
+  if(T_TIMEOUT)
+    set_tests_properties(${NAME} PROPERTIES TIMEOUT ${T_TIMEOUT})
+  else()
+    set_tests_properties(${NAME} PROPERTIES TIMEOUT 600)
+  endif()
+endfunction()

@@ -1,0 +1,36 @@
+# Flags of our own code. `narrows_options` is linked by every target that is ours.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+# Assertions guard programmer errors and stay on in release builds.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+
+add_library(narrows_options INTERFACE)
+target_include_directories(narrows_options INTERFACE "${PROJECT_SOURCE_DIR}/src")
+target_compile_options(narrows_options INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
+  # Two machines must compute the same floats from the same source.
+  -ffp-contract=off)
+if(NARROWS_SANITIZE)
+  target_compile_options(narrows_options INTERFACE
+    -fsanitize=${NARROWS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_link_options(narrows_options INTERFACE -fsanitize=${NARROWS_SANITIZE})
+endif()
+if(NARROWS_FUZZ)
+  target_compile_options(narrows_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+find_program(NARROWS_MOLD mold)
+if(NARROWS_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+find_program(NARROWS_CCACHE ccache)
+if(NARROWS_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${NARROWS_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${NARROWS_CCACHE})
+endif()

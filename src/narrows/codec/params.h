@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "narrows/base/result.h"
+#include "narrows/tensor/tensor.h"
+
+/// What both sides of an interface must agree on. Calibrated with the cut, stored in the bundle,
+/// never sent with a frame.
+namespace narrows {
+
+enum class QuantizerKind : std::uint8_t {
+  /// Elements travel as they are (f32, or any dtype): no loss.
+  none,
+  /// q = clamp(floor((x - low) / step + 0.5), 0, 2^bits - 1), x' = low + step * q.
+  uniform,
+  /// One bit: q = (x >= mean), x' = q ? mean : mean - range (Sanchez Leal et al., SAS 2023,
+  /// equations 5 and 6, with the code -1 of equation 5 written as 0). `low` holds mean - range and
+  /// `step` holds range; the threshold is low + step, not the middle.
+  two_level,
+};
+
+enum class Granularity : std::uint8_t { tensor, channel };
+
+struct QuantizerParams {
+  QuantizerKind kind = QuantizerKind::none;
+  /// 1 to 8; 1 for two_level; ignored for none.
+  int bits = 8;
+  Granularity granularity = Granularity::tensor;
+  /// One entry for the tensor or one for each channel (axis 1). Steps are positive and finite.
+  std::vector<float> low;
+  std::vector<float> step;
+
+  friend bool operator==(const QuantizerParams&, const QuantizerParams&) = default;
+};
+
+enum class CoderKind : std::uint8_t { raw = 0, deflate = 1, lzma = 2, zstd = 3 };
+
+struct CoderParams {
+  CoderKind kind = CoderKind::raw;
+  /// The library's own scale; -1 is its default.
+  int level = -1;
+
+  friend bool operator==(const CoderParams&, const CoderParams&) = default;
+};
+
+/// A tensor that crosses a link: quantized, packed, coded.
+struct FeatureInterface {
+  /// Type of the tensor on both sides.
+  TensorType type;
+  QuantizerParams quantizer;
+  CoderParams coder;
+
+  friend bool operator==(const FeatureInterface&, const FeatureInterface&) = default;
+};
+
+enum class ImageCoding : std::uint8_t {
+  /// 8-bit samples after resizing, as they enter normalisation.
+  raw,
+  /// The same, as baseline JPEG.
+  jpeg,
+  /// The file as the camera wrote it.
+  original,
+};
+
+/// The picture itself crosses the link; the receiving side does all pre-processing that is left.
+struct ImageInterface {
+  ImageCoding coding = ImageCoding::raw;
+  /// 1 to 100, for jpeg.
+  int quality = 90;
+
+  friend bool operator==(const ImageInterface&, const ImageInterface&) = default;
+};
+
+using InterfaceParams = std::variant<FeatureInterface, ImageInterface>;
+
+std::string_view toString(QuantizerKind kind);
+std::string_view toString(Granularity granularity);
+std::string_view toString(CoderKind kind);
+std::string_view toString(ImageCoding coding);
+/// The inverse of `toString`; the error lists the known names.
+Result<QuantizerKind> parseQuantizerKind(std::string_view name);
+Result<Granularity> parseGranularity(std::string_view name);
+Result<CoderKind> parseCoderKind(std::string_view name);
+Result<ImageCoding> parseImageCoding(std::string_view name);
+
+/// Checks ranges and counts against the tensor's type: bits, finite positive steps, one entry or one
+/// for each channel, f32 for quantizers other than none.
+Status validate(const InterfaceParams& params);
+
+}  // namespace narrows

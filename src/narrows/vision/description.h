@@ -1,0 +1,96 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "narrows/base/result.h"
+
+/// What a model expects of a picture and means by its outputs: `MODEL.toml`.
+namespace narrows {
+
+enum class ResizeRule : std::uint8_t {
+  /// Both extents to the model's, the aspect ratio is lost.
+  stretch,
+  /// Largest size that fits, the rest filled with `fill`.
+  letterbox,
+  /// Resize (see `resize_to`), then the centre.
+  crop,
+};
+
+enum class LetterboxAnchor : std::uint8_t { center, top_left };
+
+/// Bilinear: with Pillow's antialias (support grows with the downscale) or without.
+enum class Resampling : std::uint8_t { antialias, bilinear };
+
+enum class ColorOrder : std::uint8_t { rgb, bgr };
+
+struct Preprocessing {
+  std::int64_t width = 0;   // of the network's input, pixels
+  std::int64_t height = 0;
+  ResizeRule rule = ResizeRule::stretch;
+  LetterboxAnchor anchor = LetterboxAnchor::center;
+  /// For `crop`: the picture is first resized so: > 0 both extents to this (when `resize_both`) or
+  /// the short side to this; 0 means a centre crop of `crop_fraction` of the short side, then resize.
+  std::int64_t resize_to = 0;
+  bool resize_both = false;
+  double crop_fraction = 1.0;
+  Resampling resampling = Resampling::antialias;
+  ColorOrder order = ColorOrder::rgb;
+  /// 8-bit value of the letterbox border.
+  int fill = 114;
+  /// Network input = (sample - mean[c]) * scale[c], c in the network's colour order.
+  std::array<float, 3> mean{0, 0, 0};
+  std::array<float, 3> scale{1 / 255.0F, 1 / 255.0F, 1 / 255.0F};
+};
+
+enum class HeadKind : std::uint8_t {
+  classification,  // logits or probabilities, (1,C) or (1,C,1,1)
+  yolov2,          // one map (1, A*(5+K), H, W), [region] semantics, anchors in cells
+  yolov3,          // maps (1, A*(5+K), H, W), anchors in pixels of the network's input
+  yolox,           // (1, N, 5+K), grid order by stride
+  fastestdet,      // (1, 5+K, H, W)
+  ultraface,       // scores (1,N,2), boxes (1,N,4) as corners
+  ultraface_ssd,   // the same with boxes as offsets to priors
+  nms_free,        // (1, N, 6): x1 y1 x2 y2 score class, in pixels of the network's input
+  none,            // outputs are given as they are
+};
+
+struct Anchor {
+  double width = 0;
+  double height = 0;
+};
+
+struct Head {
+  HeadKind kind = HeadKind::none;
+  std::int64_t classes = 0;
+  /// Names of the graph's outputs in the head's order; empty means the graph's order.
+  std::vector<std::string> outputs;
+  /// yolov2: one list; yolov3: one list for each map.
+  std::vector<std::vector<Anchor>> anchors;
+  /// yolox: stride of each grid.
+  std::vector<std::int64_t> strides;
+  /// yolov3: factor of the centre's sigmoid (Darknet scale_x_y).
+  std::vector<double> scale_xy;
+  double score_threshold = 0.3;
+  double iou_threshold = 0.45;
+  /// Entry of the output that is class 0 (1 when the output starts with a background entry).
+  std::int64_t class_offset = 0;
+};
+
+struct ModelDescription {
+  std::string name;
+  Preprocessing preprocessing;
+  Head head;
+  /// Class names; may be empty.
+  std::vector<std::string> labels;
+};
+
+/// Parses `MODEL.toml`; errors carry line and key, unknown keys are errors.
+Result<ModelDescription> parseDescription(std::string_view toml, std::string_view origin);
+/// Text that `parseDescription` reads back to an equal description.
+std::string formatDescription(const ModelDescription& description);
+
+}  // namespace narrows
