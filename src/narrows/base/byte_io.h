@@ -14,7 +14,8 @@
 
 namespace narrows {
 
-static_assert(std::endian::native == std::endian::little, "formats are written as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "formats are written as they lie in memory");
 
 using ByteSpan = std::span<const std::byte>;
 using ByteVector = std::vector<std::byte>;
@@ -40,7 +41,8 @@ class ByteReader {
   /// The next `count` bytes, not copied.
   Result<ByteSpan> take(std::size_t count, std::string_view field) {
     if (count > remaining()) {
-      return makeError("offset {}: {} needs {} bytes, {} are left", offset_, field, count, remaining());
+      return makeError("offset {}: {} needs {} bytes, {} are left", offset_, field, count,
+                       remaining());
     }
     ByteSpan taken = bytes_.subspan(offset_, count);
     offset_ += count;
@@ -72,7 +74,9 @@ class ByteWriter {
   ByteVector bytes_;
 };
 
-inline ByteSpan asBytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+inline ByteSpan asBytes(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 inline std::string_view asText(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }

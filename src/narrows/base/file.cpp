@@ -29,7 +29,8 @@ class Descriptor {
 };
 
 Error systemError(const std::filesystem::path& path, std::string_view doing) {
-  return makeError("{}: cannot {}: {}", path.string(), doing, std::system_category().message(errno));
+  return makeError("{}: cannot {}: {}", path.string(), doing,
+                   std::system_category().message(errno));
 }
 
 Result<std::size_t> regularFileSize(const Descriptor& file, const std::filesystem::path& path) {
@@ -43,7 +44,8 @@ Status readInto(const std::filesystem::path& path, std::size_t limit, auto& buff
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return systemError(path, "open");
   NARROWS_TRY(size, regularFileSize(file, path));
-  if (size > limit) return makeError("{}: {} bytes, at most {} are accepted", path.string(), size, limit);
+  if (size > limit)
+    return makeError("{}: {} bytes, at most {} are accepted", path.string(), size, limit);
   buffer.resize(size);
   std::size_t done = 0;
   while (done < size) {
@@ -65,7 +67,8 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem
   if (size == 0) return std::shared_ptr<const MappedFile>(new MappedFile(nullptr, 0));
   auto* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (mapped == MAP_FAILED) return systemError(path, "map");
-  return std::shared_ptr<const MappedFile>(new MappedFile(static_cast<const std::byte*>(mapped), size));
+  return std::shared_ptr<const MappedFile>(
+      new MappedFile(static_cast<const std::byte*>(mapped), size));
 }
 
 MappedFile::~MappedFile() {

@@ -13,7 +13,8 @@ namespace narrows {
 /// A read-only file mapped into memory, unmapped when the last holder lets go.
 class MappedFile {
  public:
-  /// Fails on a path that cannot be opened or is not a regular file. An empty file maps to no bytes.
+  /// Fails on a path that cannot be opened or is not a regular file. An empty file maps to no
+  /// bytes.
   static Result<std::shared_ptr<const MappedFile>> open(const std::filesystem::path& path);
 
   MappedFile(const MappedFile&) = delete;
@@ -29,8 +30,10 @@ class MappedFile {
 };
 
 /// The whole file; an error when it is larger than `limit` bytes.
-Result<ByteVector> readFile(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 31);
-Result<std::string> readTextFile(const std::filesystem::path& path, std::size_t limit = std::size_t{64} << 20);
+Result<ByteVector> readFile(const std::filesystem::path& path,
+                            std::size_t limit = std::size_t{1} << 31);
+Result<std::string> readTextFile(const std::filesystem::path& path,
+                                 std::size_t limit = std::size_t{64} << 20);
 
 /// Writes to a temporary file beside `path`, syncs it and renames it, so that `path` appears whole
 /// or not at all.
@@ -41,7 +44,9 @@ Status writeFileAtomically(const std::filesystem::path& path, ByteSpan bytes);
 class TemporaryDirectory {
  public:
   static Result<TemporaryDirectory> create(std::string_view prefix = "narrows");
-  TemporaryDirectory(TemporaryDirectory&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
+  TemporaryDirectory(TemporaryDirectory&& other) noexcept : path_(std::move(other.path_)) {
+    other.path_.clear();
+  }
   TemporaryDirectory& operator=(TemporaryDirectory&& other) noexcept {
     std::swap(path_, other.path_);
     return *this;

@@ -9,10 +9,14 @@ enum class Origin { measured, simulated, modelled, published };
 
 constexpr std::string_view toString(Origin origin) {
   switch (origin) {
-    case Origin::measured: return "measured";
-    case Origin::simulated: return "simulated";
-    case Origin::modelled: return "modelled";
-    case Origin::published: return "published";
+    case Origin::measured:
+      return "measured";
+    case Origin::simulated:
+      return "simulated";
+    case Origin::modelled:
+      return "modelled";
+    case Origin::published:
+      return "published";
   }
   return "unknown";
 }

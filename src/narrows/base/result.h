@@ -100,16 +100,16 @@ class [[nodiscard]] Status {
 #define NARROWS_CONCAT(a, b) NARROWS_CONCAT_INNER(a, b)
 
 /// `NARROWS_TRY(x, f());` declares `x` as the value of `f()` or returns its error.
-#define NARROWS_TRY(name, expression)                                           \
-  auto NARROWS_CONCAT(name, _result_) = (expression);                           \
-  if (!NARROWS_CONCAT(name, _result_).ok()) {                                   \
-    return NARROWS_CONCAT(name, _result_).takeError();                          \
-  }                                                                             \
+#define NARROWS_TRY(name, expression)                  \
+  auto NARROWS_CONCAT(name, _result_) = (expression);  \
+  if (!NARROWS_CONCAT(name, _result_).ok()) {          \
+    return NARROWS_CONCAT(name, _result_).takeError(); \
+  }                                                    \
   auto& name = *NARROWS_CONCAT(name, _result_)
 
 /// `NARROWS_CHECK(f());` returns the error of a Status (or of a Result whose value is not needed).
-#define NARROWS_CHECK(expression)                                               \
-  do {                                                                          \
-    auto narrows_check_status_ = (expression);                                  \
-    if (!narrows_check_status_.ok()) return narrows_check_status_.takeError();  \
+#define NARROWS_CHECK(expression)                                              \
+  do {                                                                         \
+    auto narrows_check_status_ = (expression);                                 \
+    if (!narrows_check_status_.ok()) return narrows_check_status_.takeError(); \
   } while (false)

@@ -20,7 +20,8 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::forEach(std::size_t count, const std::function<void(std::size_t, std::size_t)>& body) {
+void ThreadPool::forEach(std::size_t count,
+                         const std::function<void(std::size_t, std::size_t)>& body) {
   {
     std::lock_guard lock(mutex_);
     body_ = &body;

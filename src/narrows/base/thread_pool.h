@@ -23,7 +23,8 @@ class ThreadPool {
   /// Calls `body(index, worker)` for every index in [0, count), in any order, and returns when all
   /// are done. `worker` is in [0, size()), and no two calls run at once on one worker. `body` must
   /// not throw.
-  void forEach(std::size_t count, const std::function<void(std::size_t index, std::size_t worker)>& body);
+  void forEach(std::size_t count,
+               const std::function<void(std::size_t index, std::size_t worker)>& body);
 
  private:
   void work(std::size_t worker);

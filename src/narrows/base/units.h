@@ -13,8 +13,12 @@ class Quantity {
 
   constexpr double value() const { return value_; }
   friend constexpr auto operator<=>(Quantity, Quantity) = default;
-  friend constexpr Quantity operator+(Quantity a, Quantity b) { return Quantity(a.value_ + b.value_); }
-  friend constexpr Quantity operator-(Quantity a, Quantity b) { return Quantity(a.value_ - b.value_); }
+  friend constexpr Quantity operator+(Quantity a, Quantity b) {
+    return Quantity(a.value_ + b.value_);
+  }
+  friend constexpr Quantity operator-(Quantity a, Quantity b) {
+    return Quantity(a.value_ - b.value_);
+  }
   friend constexpr Quantity operator*(Quantity a, double k) { return Quantity(a.value_ * k); }
   friend constexpr Quantity operator*(double k, Quantity a) { return a * k; }
   friend constexpr double operator/(Quantity a, Quantity b) { return a.value_ / b.value_; }
@@ -35,14 +39,24 @@ using Watts = Quantity<struct WattsTag>;
 using Bytes = Quantity<struct BytesTag>;
 using BitsPerSecond = Quantity<struct BitsPerSecondTag>;
 
-constexpr Joules operator*(Watts p, Seconds t) { return Joules(p.value() * t.value()); }
-constexpr Joules operator*(Seconds t, Watts p) { return p * t; }
+constexpr Joules operator*(Watts p, Seconds t) {
+  return Joules(p.value() * t.value());
+}
+constexpr Joules operator*(Seconds t, Watts p) {
+  return p * t;
+}
 /// Time to move `size` at `rate`.
 constexpr Seconds operator/(Bytes size, BitsPerSecond rate) {
   return Seconds(size.value() * 8.0 / rate.value());
 }
-constexpr Seconds milliseconds(double ms) { return Seconds(ms / 1e3); }
-constexpr Seconds microseconds(double us) { return Seconds(us / 1e6); }
-constexpr double toMilliseconds(Seconds t) { return t.value() * 1e3; }
+constexpr Seconds milliseconds(double ms) {
+  return Seconds(ms / 1e3);
+}
+constexpr Seconds microseconds(double us) {
+  return Seconds(us / 1e6);
+}
+constexpr double toMilliseconds(Seconds t) {
+  return t.value() * 1e3;
+}
 
 }  // namespace narrows

@@ -16,7 +16,8 @@
 ///   MODEL.toml       the description
 ///   pieces/P.onnx    one graph each; weights beside it in pieces/P.weights, aligned and mapped
 ///
-/// The one-file form is the same tree as an uncompressed ustar archive with 64-byte aligned members.
+/// The one-file form is the same tree as an uncompressed ustar archive with 64-byte aligned
+/// members.
 namespace narrows {
 
 struct Bundle {

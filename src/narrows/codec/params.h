@@ -87,8 +87,8 @@ Result<Granularity> parseGranularity(std::string_view name);
 Result<CoderKind> parseCoderKind(std::string_view name);
 Result<ImageCoding> parseImageCoding(std::string_view name);
 
-/// Checks ranges and counts against the tensor's type: bits, finite positive steps, one entry or one
-/// for each channel, f32 for quantizers other than none.
+/// Checks ranges and counts against the tensor's type: bits, finite positive steps, one entry or
+/// one for each channel, f32 for quantizers other than none.
 Status validate(const InterfaceParams& params);
 
 }  // namespace narrows

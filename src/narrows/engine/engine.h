@@ -28,7 +28,8 @@ struct ProgramMemory {
   std::size_t scratch = 0;
 };
 
-/// A graph made ready to run. Not safe for two runs at once; programs of one engine are independent.
+/// A graph made ready to run. Not safe for two runs at once; programs of one engine are
+/// independent.
 class Program {
  public:
   virtual ~Program() = default;
@@ -40,7 +41,8 @@ class Program {
   /// Computes all outputs. Tensors are in the graph's logical layout (maps: N,C,H,W), owned by the
   /// caller. Fails when a count or type differs from the graph's; what data can make fail (an index
   /// out of range) is an error too.
-  virtual Status run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) = 0;
+  virtual Status run(std::span<const TensorView> inputs,
+                     std::span<const MutableTensorView> outputs) = 0;
 
   virtual ProgramMemory memory() const = 0;
 };
@@ -52,14 +54,15 @@ class Engine {
   virtual std::string_view name() const = 0;
   /// Plans all memory and prepares all weights. The program shares the graph's constants and keeps
   /// nothing else of it.
-  virtual Result<std::unique_ptr<Program>> compile(const Graph& graph, const EngineOptions& options) const = 0;
+  virtual Result<std::unique_ptr<Program>> compile(const Graph& graph,
+                                                   const EngineOptions& options) const = 0;
 };
 
 /// `run` with outputs made here.
 Result<std::vector<Tensor>> runProgram(Program& program, std::span<const TensorView> inputs);
 
-/// The engines of this build, by name: "reference" always, "onednn" on x86-64. An unknown name is an
-/// error that lists the known ones.
+/// The engines of this build, by name: "reference" always, "onednn" on x86-64. An unknown name is
+/// an error that lists the known ones.
 Result<std::unique_ptr<Engine>> makeEngine(std::string_view name);
 std::vector<std::string_view> engineNames();
 /// The fastest engine of this build.

@@ -41,7 +41,8 @@ ValueId Graph::addConstant(std::string_view value_name, std::shared_ptr<const Te
 Result<NodeId> Graph::addNode(Op op, std::vector<ValueId> inputs, std::string_view node_name,
                               std::span<const std::string> output_names) {
   while (!inputs.empty() && !inputs.back().valid()) inputs.pop_back();
-  const std::string name_of_node = uniqueName(node_names_, node_name.empty() ? opName(op) : node_name);
+  const std::string name_of_node =
+      uniqueName(node_names_, node_name.empty() ? opName(op) : node_name);
   std::vector<std::optional<TensorType>> input_types;
   input_types.reserve(inputs.size());
   for (ValueId input : inputs) {
@@ -56,7 +57,7 @@ Result<NodeId> Graph::addNode(Op op, std::vector<ValueId> inputs, std::string_vi
   Node node{name_of_node, std::move(op), std::move(inputs), {}};
   for (std::size_t i = 0; i < types->size(); ++i) {
     std::string output_name = i < output_names.size() && !output_names[i].empty() ? output_names[i]
-                              : i == 0 ? name_of_node
+                              : i == 0                                            ? name_of_node
                                        : fmt::format("{}:{}", name_of_node, i);
     node.outputs.push_back(addValue(output_name, (*types)[i], id, nullptr));
   }
@@ -89,9 +90,13 @@ Status Graph::setOutputs(std::vector<ValueId> outputs) {
   return {};
 }
 
-bool Graph::isOutput(ValueId id) const { return std::find(outputs_.begin(), outputs_.end(), id) != outputs_.end(); }
+bool Graph::isOutput(ValueId id) const {
+  return std::find(outputs_.begin(), outputs_.end(), id) != outputs_.end();
+}
 
-bool Graph::isInput(ValueId id) const { return std::find(inputs_.begin(), inputs_.end(), id) != inputs_.end(); }
+bool Graph::isInput(ValueId id) const {
+  return std::find(inputs_.begin(), inputs_.end(), id) != inputs_.end();
+}
 
 ValueId Graph::findValue(std::string_view value_name) const {
   const auto found = value_names_.find(std::string(value_name));
@@ -125,24 +130,30 @@ Status verify(const Graph& graph) {
         input_types.emplace_back();
         continue;
       }
-      if (input.index() >= graph.valueCount()) return makeError("node \"{}\": input out of range", node.name);
+      if (input.index() >= graph.valueCount())
+        return makeError("node \"{}\": input out of range", node.name);
       if (!available[input.index()]) {
-        return makeError("node \"{}\" reads \"{}\" before it is made", node.name, graph.value(input).name);
+        return makeError("node \"{}\" reads \"{}\" before it is made", node.name,
+                         graph.value(input).name);
       }
       input_types.emplace_back(graph.type(input));
     }
     NARROWS_TRY(types, inferTypes(node.op, input_types).within(node.name));
-    if (types.size() != node.outputs.size()) return makeError("node \"{}\": count of outputs", node.name);
+    if (types.size() != node.outputs.size())
+      return makeError("node \"{}\": count of outputs", node.name);
     for (std::size_t i = 0; i < types.size(); ++i) {
       const ValueId output = node.outputs[i];
-      if (graph.value(output).producer != id) return makeError("node \"{}\": not the producer of its output", node.name);
-      if (graph.type(output) != types[i]) return makeError("node \"{}\": stored and inferred type differ", node.name);
+      if (graph.value(output).producer != id)
+        return makeError("node \"{}\": not the producer of its output", node.name);
+      if (graph.type(output) != types[i])
+        return makeError("node \"{}\": stored and inferred type differ", node.name);
       available[output.index()] = true;
     }
   }
   if (graph.outputs().empty()) return makeError("the graph has no output");
   for (ValueId output : graph.outputs()) {
-    if (!available[output.index()]) return makeError("output \"{}\" is never made", graph.value(output).name);
+    if (!available[output.index()])
+      return makeError("output \"{}\" is never made", graph.value(output).name);
   }
   return {};
 }

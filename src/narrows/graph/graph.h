@@ -34,7 +34,9 @@ struct Node {
   std::vector<ValueId> outputs;
 
   /// The input at `index`, invalid when absent.
-  ValueId input(std::size_t index) const { return index < inputs.size() ? inputs[index] : ValueId(); }
+  ValueId input(std::size_t index) const {
+    return index < inputs.size() ? inputs[index] : ValueId();
+  }
 };
 
 /// A static dataflow graph of typed operators. Nodes are held in topological order: a node can only

@@ -12,8 +12,9 @@ constexpr std::int64_t kMaxWindow = std::int64_t{1} << 24;  // keeps every produ
 
 Status expectInputs(Inputs inputs, std::size_t least, std::size_t most) {
   if (inputs.size() < least || inputs.size() > most) {
-    return makeError("{} inputs, expected {}", inputs.size(),
-                     least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most));
+    return makeError(
+        "{} inputs, expected {}", inputs.size(),
+        least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most));
   }
   for (std::size_t i = 0; i < least; ++i) {
     if (!inputs[i]) return makeError("input {} is missing", i);
@@ -22,26 +23,32 @@ Status expectInputs(Inputs inputs, std::size_t least, std::size_t most) {
 }
 
 Status expectRank(const TensorType& type, std::size_t rank, std::string_view what) {
-  if (type.shape.rank() != rank) return makeError("{} is {}, expected rank {}", what, toString(type.shape), rank);
+  if (type.shape.rank() != rank)
+    return makeError("{} is {}, expected rank {}", what, toString(type.shape), rank);
   return {};
 }
 
 Status expectShape(const TensorType& type, const Shape& shape, std::string_view what) {
-  if (type.shape != shape) return makeError("{} is {}, expected {}", what, toString(type.shape), toString(shape));
+  if (type.shape != shape)
+    return makeError("{} is {}, expected {}", what, toString(type.shape), toString(shape));
   return {};
 }
 
 Status expectSameDType(const TensorType& a, const TensorType& b) {
-  if (a.dtype != b.dtype) return makeError("dtypes {} and {} differ", toString(a.dtype), toString(b.dtype));
+  if (a.dtype != b.dtype)
+    return makeError("dtypes {} and {} differ", toString(a.dtype), toString(b.dtype));
   return {};
 }
 
 Status checkWindow(const Window2d& window) {
   const auto positive = [](std::int64_t v) { return v > 0 && v < kMaxWindow; };
   const auto padding = [](std::int64_t v) { return v >= 0 && v < kMaxWindow; };
-  if (!positive(window.kernel.h) || !positive(window.kernel.w)) return makeError("kernel extents must be positive");
-  if (!positive(window.stride.h) || !positive(window.stride.w)) return makeError("strides must be positive");
-  if (!positive(window.dilation.h) || !positive(window.dilation.w)) return makeError("dilations must be positive");
+  if (!positive(window.kernel.h) || !positive(window.kernel.w))
+    return makeError("kernel extents must be positive");
+  if (!positive(window.stride.h) || !positive(window.stride.w))
+    return makeError("strides must be positive");
+  if (!positive(window.dilation.h) || !positive(window.dilation.w))
+    return makeError("dilations must be positive");
   if (!padding(window.pads.top) || !padding(window.pads.left) || !padding(window.pads.bottom) ||
       !padding(window.pads.right)) {
     return makeError("pads must not be negative");
@@ -49,12 +56,13 @@ Status checkWindow(const Window2d& window) {
   return {};
 }
 
-Result<Shape> windowShape(const Shape& x, const Window2d& window, std::int64_t channels, bool ceil) {
+Result<Shape> windowShape(const Shape& x, const Window2d& window, std::int64_t channels,
+                          bool ceil) {
   NARROWS_CHECK(checkWindow(window));
-  NARROWS_TRY(h, windowOutput(x[2], window.kernel.h, window.stride.h, window.dilation.h, window.pads.top,
-                              window.pads.bottom, ceil));
-  NARROWS_TRY(w, windowOutput(x[3], window.kernel.w, window.stride.w, window.dilation.w, window.pads.left,
-                              window.pads.right, ceil));
+  NARROWS_TRY(h, windowOutput(x[2], window.kernel.h, window.stride.h, window.dilation.h,
+                              window.pads.top, window.pads.bottom, ceil));
+  NARROWS_TRY(w, windowOutput(x[3], window.kernel.w, window.stride.w, window.dilation.w,
+                              window.pads.left, window.pads.right, ceil));
   return Shape::create(std::array{x[0], channels, h, w});
 }
 
@@ -65,7 +73,8 @@ Status checkConvOperands(Inputs inputs, std::int64_t groups, const Window2d& win
   NARROWS_CHECK(expectSameDType(*inputs[0], *inputs[1]));
   const Shape& weight = inputs[1]->shape;
   if (weight[2] != window.kernel.h || weight[3] != window.kernel.w) {
-    return makeError("weight {} does not fit the kernel {}x{}", toString(weight), window.kernel.h, window.kernel.w);
+    return makeError("weight {} does not fit the kernel {}x{}", toString(weight), window.kernel.h,
+                     window.kernel.w);
   }
   if (groups < 1) return makeError("groups is {}", groups);
   return {};
@@ -82,7 +91,8 @@ Result<Types> infer(const Conv2d& op, Inputs inputs) {
   const Shape& x = inputs[0]->shape;
   const Shape& weight = inputs[1]->shape;
   if (x[1] % op.groups != 0 || weight[0] % op.groups != 0 || weight[1] != x[1] / op.groups) {
-    return makeError("input {}, weight {} and {} groups do not fit", toString(x), toString(weight), op.groups);
+    return makeError("input {}, weight {} and {} groups do not fit", toString(x), toString(weight),
+                     op.groups);
   }
   NARROWS_CHECK(checkBias(inputs, weight[0]));
   NARROWS_TRY(shape, windowShape(x, op.window, weight[0], false));
@@ -95,7 +105,8 @@ Result<Types> infer(const ConvTranspose2d& op, Inputs inputs) {
   const Shape& x = inputs[0]->shape;
   const Shape& weight = inputs[1]->shape;
   if (x[1] % op.groups != 0 || weight[0] != x[1]) {
-    return makeError("input {}, weight {} and {} groups do not fit", toString(x), toString(weight), op.groups);
+    return makeError("input {}, weight {} and {} groups do not fit", toString(x), toString(weight),
+                     op.groups);
   }
   const std::int64_t channels = weight[1] * op.groups;
   NARROWS_CHECK(checkBias(inputs, channels));
@@ -104,10 +115,10 @@ Result<Types> infer(const ConvTranspose2d& op, Inputs inputs) {
       op.output_padding.w >= kMaxWindow) {
     return makeError("output padding must not be negative");
   }
-  const std::int64_t height = w.stride.h * (x[2] - 1) + op.output_padding.h + w.dilation.h * (w.kernel.h - 1) + 1 -
-                              w.pads.top - w.pads.bottom;
-  const std::int64_t width = w.stride.w * (x[3] - 1) + op.output_padding.w + w.dilation.w * (w.kernel.w - 1) + 1 -
-                             w.pads.left - w.pads.right;
+  const std::int64_t height = w.stride.h * (x[2] - 1) + op.output_padding.h +
+                              w.dilation.h * (w.kernel.h - 1) + 1 - w.pads.top - w.pads.bottom;
+  const std::int64_t width = w.stride.w * (x[3] - 1) + op.output_padding.w +
+                             w.dilation.w * (w.kernel.w - 1) + 1 - w.pads.left - w.pads.right;
   NARROWS_TRY(shape, Shape::create(std::array{x[0], channels, height, width}));
   return Types{{inputs[0]->dtype, shape}};
 }
@@ -119,16 +130,21 @@ Result<Types> inferPool(const Window2d& window, bool ceil, Inputs inputs) {
   const std::int64_t tall = window.dilation.h * (window.kernel.h - 1) + 1;
   const std::int64_t wide = window.dilation.w * (window.kernel.w - 1) + 1;
   // A window that lies in the padding alone would have no element.
-  if (window.pads.top >= tall || window.pads.bottom >= tall || window.pads.left >= wide || window.pads.right >= wide) {
+  if (window.pads.top >= tall || window.pads.bottom >= tall || window.pads.left >= wide ||
+      window.pads.right >= wide) {
     return makeError("pads must be smaller than the window");
   }
   NARROWS_TRY(shape, windowShape(x, window, x[1], ceil));
   return Types{{inputs[0]->dtype, shape}};
 }
 
-Result<Types> infer(const MaxPool2d& op, Inputs inputs) { return inferPool(op.window, op.ceil, inputs); }
+Result<Types> infer(const MaxPool2d& op, Inputs inputs) {
+  return inferPool(op.window, op.ceil, inputs);
+}
 
-Result<Types> infer(const AveragePool2d& op, Inputs inputs) { return inferPool(op.window, op.ceil, inputs); }
+Result<Types> infer(const AveragePool2d& op, Inputs inputs) {
+  return inferPool(op.window, op.ceil, inputs);
+}
 
 Result<Types> infer(const GlobalPool&, Inputs inputs) {
   NARROWS_CHECK(expectInputs(inputs, 1, 1));
@@ -154,7 +170,8 @@ Result<Types> infer(const BatchNorm&, Inputs inputs) {
 
 Result<Types> infer(const LocalResponseNorm& op, Inputs inputs) {
   NARROWS_CHECK(expectInputs(inputs, 1, 1));
-  if (inputs[0]->shape.rank() < 2) return makeError("input is {}, expected rank 2 or more", toString(inputs[0]->shape));
+  if (inputs[0]->shape.rank() < 2)
+    return makeError("input is {}, expected rank 2 or more", toString(inputs[0]->shape));
   if (op.size < 1 || op.size > kMaxWindow) return makeError("size is {}", op.size);
   return Types{*inputs[0]};
 }
@@ -169,12 +186,14 @@ Result<Types> infer(const Gemm& op, Inputs inputs) {
   const std::int64_t m = a[op.transpose_a ? 1 : 0];
   const std::int64_t k = a[op.transpose_a ? 0 : 1];
   const std::int64_t n = b[op.transpose_b ? 0 : 1];
-  if (b[op.transpose_b ? 1 : 0] != k) return makeError("{} and {} do not multiply", toString(a), toString(b));
+  if (b[op.transpose_b ? 1 : 0] != k)
+    return makeError("{} and {} do not multiply", toString(a), toString(b));
   NARROWS_TRY(shape, Shape::create(std::array{m, n}));
   if (inputs.size() == 3 && inputs[2]) {
     NARROWS_CHECK(expectSameDType(*inputs[0], *inputs[2]));
     NARROWS_TRY(joint, broadcast(inputs[2]->shape, shape));
-    if (joint != shape) return makeError("c is {}, result {}", toString(inputs[2]->shape), toString(shape));
+    if (joint != shape)
+      return makeError("c is {}, result {}", toString(inputs[2]->shape), toString(shape));
   }
   return Types{{inputs[0]->dtype, shape}};
 }
@@ -190,7 +209,8 @@ Result<Types> infer(const MatMul&, Inputs inputs) {
   if (row) a.insert(a.begin(), 1);
   if (column) b.push_back(1);
   if (a.back() != b[b.size() - 2]) {
-    return makeError("{} and {} do not multiply", toString(inputs[0]->shape), toString(inputs[1]->shape));
+    return makeError("{} and {} do not multiply", toString(inputs[0]->shape),
+                     toString(inputs[1]->shape));
   }
   NARROWS_TRY(batch_a, Shape::create(std::span(a).first(a.size() - 2)));
   NARROWS_TRY(batch_b, Shape::create(std::span(b).first(b.size() - 2)));
@@ -215,11 +235,21 @@ Result<Types> infer(const Unary& op, Inputs inputs) {
   }
   return Types{*inputs[0]};
 }
-Result<Types> infer(const LeakyRelu&, Inputs inputs) { return inferSame(inputs); }
-Result<Types> infer(const Elu&, Inputs inputs) { return inferSame(inputs); }
-Result<Types> infer(const Clip&, Inputs inputs) { return inferSame(inputs); }
-Result<Types> infer(const HardSigmoid&, Inputs inputs) { return inferSame(inputs); }
-Result<Types> infer(const Identity&, Inputs inputs) { return inferSame(inputs); }
+Result<Types> infer(const LeakyRelu&, Inputs inputs) {
+  return inferSame(inputs);
+}
+Result<Types> infer(const Elu&, Inputs inputs) {
+  return inferSame(inputs);
+}
+Result<Types> infer(const Clip&, Inputs inputs) {
+  return inferSame(inputs);
+}
+Result<Types> infer(const HardSigmoid&, Inputs inputs) {
+  return inferSame(inputs);
+}
+Result<Types> infer(const Identity&, Inputs inputs) {
+  return inferSame(inputs);
+}
 
 Result<Types> infer(const PRelu&, Inputs inputs) {
   NARROWS_CHECK(expectInputs(inputs, 2, 2));
@@ -230,7 +260,8 @@ Result<Types> infer(const PRelu&, Inputs inputs) {
 }
 
 bool isLogic(BinaryKind kind) {
-  return kind == BinaryKind::logical_and || kind == BinaryKind::logical_or || kind == BinaryKind::logical_xor;
+  return kind == BinaryKind::logical_and || kind == BinaryKind::logical_or ||
+         kind == BinaryKind::logical_xor;
 }
 
 Result<Types> infer(const Binary& op, Inputs inputs) {
@@ -280,7 +311,8 @@ Result<Types> infer(const Concat& op, Inputs inputs) {
     NARROWS_CHECK(expectRank(*input, extents.size(), "an input"));
     for (std::size_t i = 0; i < extents.size(); ++i) {
       if (i != axis && input->shape[i] != extents[i]) {
-        return makeError("{} and {} do not join along axis {}", toString(inputs[0]->shape), toString(input->shape), axis);
+        return makeError("{} and {} do not join along axis {}", toString(inputs[0]->shape),
+                         toString(input->shape), axis);
       }
     }
     total += input->shape[axis];
@@ -298,18 +330,21 @@ Result<Types> infer(const Split& op, Inputs inputs) {
   std::int64_t left = extents[axis];
   Types types;
   for (std::int64_t size : op.sizes) {
-    if (size < 0 || size > left) return makeError("sizes do not add up to {}", inputs[0]->shape[axis]);
+    if (size < 0 || size > left)
+      return makeError("sizes do not add up to {}", inputs[0]->shape[axis]);
     left -= size;
     extents[axis] = size;
     NARROWS_TRY(shape, Shape::create(extents));
     types.push_back({inputs[0]->dtype, shape});
   }
-  if (left != 0 || types.empty()) return makeError("sizes do not add up to {}", inputs[0]->shape[axis]);
+  if (left != 0 || types.empty())
+    return makeError("sizes do not add up to {}", inputs[0]->shape[axis]);
   return types;
 }
 
 Status expectPerAxis(const Ints& values, const Shape& shape, std::string_view what) {
-  if (values.size() != shape.rank()) return makeError("{} {} for a tensor of rank {}", values.size(), what, shape.rank());
+  if (values.size() != shape.rank())
+    return makeError("{} {} for a tensor of rank {}", values.size(), what, shape.rank());
   return {};
 }
 
@@ -367,8 +402,10 @@ Result<Types> infer(const Pad& op, Inputs inputs) {
     if (std::max(before, after) > kMaxWindow || std::min(before, after) < -kMaxWindow) {
       return makeError("axis {}: pads {} and {}", axis, before, after);
     }
-    if (op.mode == PadMode::reflect && std::max(before, after) >= std::max<std::int64_t>(x[axis], 1)) {
-      return makeError("axis {}: reflection of {} in extent {}", axis, std::max(before, after), x[axis]);
+    if (op.mode == PadMode::reflect &&
+        std::max(before, after) >= std::max<std::int64_t>(x[axis], 1)) {
+      return makeError("axis {}: reflection of {} in extent {}", axis, std::max(before, after),
+                       x[axis]);
     }
     if (op.mode == PadMode::edge && std::max(before, after) > 0 && x[axis] == 0) {
       return makeError("axis {}: no edge to repeat", axis);
@@ -383,9 +420,11 @@ Result<Types> infer(const Resize& op, Inputs inputs) {
   NARROWS_CHECK(expectInputs(inputs, 1, 1));
   const Shape& x = inputs[0]->shape;
   NARROWS_CHECK(expectPerAxis(op.sizes, x, "sizes"));
-  if (op.scales.size() != x.rank()) return makeError("{} scales for a tensor of rank {}", op.scales.size(), x.rank());
+  if (op.scales.size() != x.rank())
+    return makeError("{} scales for a tensor of rank {}", op.scales.size(), x.rank());
   for (std::size_t axis = 0; axis < x.rank(); ++axis) {
-    if (!(op.scales[axis] > 0) || op.scales[axis] > 1e6) return makeError("axis {}: scale {}", axis, op.scales[axis]);
+    if (!(op.scales[axis] > 0) || op.scales[axis] > 1e6)
+      return makeError("axis {}: scale {}", axis, op.scales[axis]);
     if (x[axis] == 0 && op.sizes[axis] != 0) return makeError("axis {}: nothing to resample", axis);
   }
   NARROWS_TRY(shape, Shape::create(op.sizes));
@@ -412,7 +451,8 @@ Result<Types> infer(const Reshape& op, Inputs inputs) {
   NARROWS_CHECK(expectInputs(inputs, 1, 1));
   NARROWS_TRY(shape, Shape::create(op.shape));
   if (shape.elements() != inputs[0]->elements()) {
-    return makeError("{} has not as many elements as {}", toString(inputs[0]->shape), toString(shape));
+    return makeError("{} has not as many elements as {}", toString(inputs[0]->shape),
+                     toString(shape));
   }
   return Types{{inputs[0]->dtype, shape}};
 }
@@ -430,8 +470,10 @@ Result<Types> infer(const Tile& op, Inputs inputs) {
   NARROWS_CHECK(expectPerAxis(op.repeats, x, "repeats"));
   Ints extents;
   for (std::size_t axis = 0; axis < x.rank(); ++axis) {
-    if (op.repeats[axis] < 0 || op.repeats[axis] > kMaxWindow) return makeError("axis {}: {} repeats", axis, op.repeats[axis]);
-    if (x[axis] > Shape::kMaxElements / std::max<std::int64_t>(op.repeats[axis], 1)) return makeError("axis {}: too large", axis);
+    if (op.repeats[axis] < 0 || op.repeats[axis] > kMaxWindow)
+      return makeError("axis {}: {} repeats", axis, op.repeats[axis]);
+    if (x[axis] > Shape::kMaxElements / std::max<std::int64_t>(op.repeats[axis], 1))
+      return makeError("axis {}: too large", axis);
     extents.push_back(x[axis] * op.repeats[axis]);
   }
   NARROWS_TRY(shape, Shape::create(extents));
@@ -465,7 +507,8 @@ Result<Types> infer(const Reduce& op, Inputs inputs) {
 Result<Types> infer(const ArgReduce& op, Inputs inputs) {
   NARROWS_CHECK(expectInputs(inputs, 1, 1));
   NARROWS_CHECK(checkAxis(op.axis, inputs[0]->shape));
-  if (inputs[0]->shape[static_cast<std::size_t>(op.axis)] == 0) return makeError("no element along axis {}", op.axis);
+  if (inputs[0]->shape[static_cast<std::size_t>(op.axis)] == 0)
+    return makeError("no element along axis {}", op.axis);
   NARROWS_TRY(shape, reducedShape(inputs[0]->shape, {op.axis}, op.keep));
   return Types{{DType::i64, shape}};
 }
@@ -482,7 +525,8 @@ Result<Types> infer(const DepthToSpace& op, Inputs inputs) {
   if (op.block < 1 || op.block > kMaxWindow || x[1] % (op.block * op.block) != 0) {
     return makeError("{} channels in blocks of {}", x[1], op.block);
   }
-  NARROWS_TRY(shape, Shape::create(std::array{x[0], x[1] / (op.block * op.block), x[2] * op.block, x[3] * op.block}));
+  NARROWS_TRY(shape, Shape::create(std::array{x[0], x[1] / (op.block * op.block), x[2] * op.block,
+                                              x[3] * op.block}));
   return Types{{inputs[0]->dtype, shape}};
 }
 
@@ -493,19 +537,21 @@ Result<Types> infer(const SpaceToDepth& op, Inputs inputs) {
   if (op.block < 1 || op.block > kMaxWindow || x[2] % op.block != 0 || x[3] % op.block != 0) {
     return makeError("a map of {}x{} in blocks of {}", x[2], x[3], op.block);
   }
-  NARROWS_TRY(shape, Shape::create(std::array{x[0], x[1] * op.block * op.block, x[2] / op.block, x[3] / op.block}));
+  NARROWS_TRY(shape, Shape::create(std::array{x[0], x[1] * op.block * op.block, x[2] / op.block,
+                                              x[3] / op.block}));
   return Types{{inputs[0]->dtype, shape}};
 }
 
 }  // namespace
 
 Result<std::int64_t> windowOutput(std::int64_t input, std::int64_t kernel, std::int64_t stride,
-                                  std::int64_t dilation, std::int64_t pad_begin, std::int64_t pad_end,
-                                  bool ceil) {
+                                  std::int64_t dilation, std::int64_t pad_begin,
+                                  std::int64_t pad_end, bool ceil) {
   const std::int64_t reach = dilation * (kernel - 1) + 1;
   const std::int64_t room = input + pad_begin + pad_end - reach;
   if (room < 0) {
-    return makeError("a window of {} does not fit an extent of {} with padding {} and {}", reach, input, pad_begin, pad_end);
+    return makeError("a window of {} does not fit an extent of {} with padding {} and {}", reach,
+                     input, pad_begin, pad_end);
   }
   std::int64_t count = room / stride + 1;
   // The last window of ceil mode must start on the input or its leading padding (PyTorch's rule).

@@ -48,7 +48,8 @@ struct Endpoint {
 
 enum class TransferMode : std::uint8_t { copy, add };
 
-/// Copies (or adds) box `from` of the source into box `to` of the destination. Boxes have one shape.
+/// Copies (or adds) box `from` of the source into box `to` of the destination. Boxes have one
+/// shape.
 struct Transfer {
   Endpoint source;
   Region from;

@@ -31,9 +31,13 @@ const DTypeInfo& info(DType dtype) {
 
 }  // namespace
 
-std::size_t byteSize(DType dtype) { return info(dtype).bytes; }
+std::size_t byteSize(DType dtype) {
+  return info(dtype).bytes;
+}
 
-std::string_view toString(DType dtype) { return info(dtype).name; }
+std::string_view toString(DType dtype) {
+  return info(dtype).name;
+}
 
 std::optional<DType> parseDType(std::string_view name) {
   for (const DTypeInfo& entry : kInfo) {

@@ -17,16 +17,49 @@ bool isFloating(DType dtype);
 
 template <class T>
 constexpr DType dtypeOf() = delete;
-template <> constexpr DType dtypeOf<float>() { return DType::f32; }
-template <> constexpr DType dtypeOf<double>() { return DType::f64; }
-template <> constexpr DType dtypeOf<std::int8_t>() { return DType::i8; }
-template <> constexpr DType dtypeOf<std::uint8_t>() { return DType::u8; }
-template <> constexpr DType dtypeOf<std::int16_t>() { return DType::i16; }
-template <> constexpr DType dtypeOf<std::uint16_t>() { return DType::u16; }
-template <> constexpr DType dtypeOf<std::int32_t>() { return DType::i32; }
-template <> constexpr DType dtypeOf<std::uint32_t>() { return DType::u32; }
-template <> constexpr DType dtypeOf<std::int64_t>() { return DType::i64; }
-template <> constexpr DType dtypeOf<std::uint64_t>() { return DType::u64; }
-template <> constexpr DType dtypeOf<bool>() { return DType::boolean; }
+template <>
+constexpr DType dtypeOf<float>() {
+  return DType::f32;
+}
+template <>
+constexpr DType dtypeOf<double>() {
+  return DType::f64;
+}
+template <>
+constexpr DType dtypeOf<std::int8_t>() {
+  return DType::i8;
+}
+template <>
+constexpr DType dtypeOf<std::uint8_t>() {
+  return DType::u8;
+}
+template <>
+constexpr DType dtypeOf<std::int16_t>() {
+  return DType::i16;
+}
+template <>
+constexpr DType dtypeOf<std::uint16_t>() {
+  return DType::u16;
+}
+template <>
+constexpr DType dtypeOf<std::int32_t>() {
+  return DType::i32;
+}
+template <>
+constexpr DType dtypeOf<std::uint32_t>() {
+  return DType::u32;
+}
+template <>
+constexpr DType dtypeOf<std::int64_t>() {
+  return DType::i64;
+}
+template <>
+constexpr DType dtypeOf<std::uint64_t>() {
+  return DType::u64;
+}
+template <>
+constexpr DType dtypeOf<bool>() {
+  return DType::boolean;
+}
 
 }  // namespace narrows

@@ -7,7 +7,8 @@ namespace narrows {
 Region Region::whole(const Shape& shape) {
   Region region;
   region.rank_ = shape.rank();
-  for (std::size_t axis = 0; axis < shape.rank(); ++axis) region.intervals_[axis] = {0, shape[axis]};
+  for (std::size_t axis = 0; axis < shape.rank(); ++axis)
+    region.intervals_[axis] = {0, shape[axis]};
   return region;
 }
 

@@ -41,7 +41,8 @@ class Region {
   Region intersection(const Region& other) const;
 
   friend bool operator==(const Region& a, const Region& b) {
-    return std::equal(a.intervals().begin(), a.intervals().end(), b.intervals().begin(), b.intervals().end());
+    return std::equal(a.intervals().begin(), a.intervals().end(), b.intervals().begin(),
+                      b.intervals().end());
   }
 
  private:

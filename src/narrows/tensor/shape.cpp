@@ -21,7 +21,8 @@ Result<Shape> Shape::create(std::span<const std::int64_t> extents) {
     const std::int64_t extent = extents[axis];
     if (extent < 0) return makeError("extent {} of axis {} is negative", extent, axis);
     if (extent > 0 && product > kMaxElements / extent) {
-      return makeError("shape [{}] has more than {} elements", fmt::join(extents, ", "), kMaxElements);
+      return makeError("shape [{}] has more than {} elements", fmt::join(extents, ", "),
+                       kMaxElements);
     }
     if (extent > 0) product *= extent;
     shape.extents_[axis] = extent;

@@ -39,7 +39,8 @@ class Shape {
   std::array<std::int64_t, kMaxRank> strides() const;
 
   friend bool operator==(const Shape& a, const Shape& b) {
-    return std::equal(a.extents().begin(), a.extents().end(), b.extents().begin(), b.extents().end());
+    return std::equal(a.extents().begin(), a.extents().end(), b.extents().begin(),
+                      b.extents().end());
   }
 
  private:

@@ -9,11 +9,13 @@ Tensor::Tensor() : Tensor(TensorType{}) {}
 
 Tensor::Tensor(TensorType type) : type_(type) {
   const std::size_t bytes = type.bytes();
-  const std::size_t rounded = std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  const std::size_t rounded =
+      std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
   auto* data = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
   NARROWS_ASSERT(data != nullptr);
   std::memset(data, 0, rounded);
-  data_ = std::shared_ptr<const std::byte>(data, [](const std::byte* p) { std::free(const_cast<std::byte*>(p)); });
+  data_ = std::shared_ptr<const std::byte>(
+      data, [](const std::byte* p) { std::free(const_cast<std::byte*>(p)); });
 }
 
 Tensor Tensor::clone() const {

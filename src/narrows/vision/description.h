@@ -28,12 +28,13 @@ enum class Resampling : std::uint8_t { antialias, bilinear };
 enum class ColorOrder : std::uint8_t { rgb, bgr };
 
 struct Preprocessing {
-  std::int64_t width = 0;   // of the network's input, pixels
+  std::int64_t width = 0;  // of the network's input, pixels
   std::int64_t height = 0;
   ResizeRule rule = ResizeRule::stretch;
   LetterboxAnchor anchor = LetterboxAnchor::center;
   /// For `crop`: the picture is first resized so: > 0 both extents to this (when `resize_both`) or
-  /// the short side to this; 0 means a centre crop of `crop_fraction` of the short side, then resize.
+  /// the short side to this; 0 means a centre crop of `crop_fraction` of the short side, then
+  /// resize.
   std::int64_t resize_to = 0;
   bool resize_both = false;
   double crop_fraction = 1.0;
