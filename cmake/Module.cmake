@@ -11,14 +11,16 @@ function(narrows_module NAME)
 endfunction()
 
 # narrows_test(NAME SOURCES ... [USES modules...] [LIBS libraries...])
-# One GoogleTest binary per module, run by ctest as one test so that set-up is paid once.
+# One GoogleTest binary per module, run by ctest as one test so that set-up is paid once. It sees
+# tests/support and knows the source tree as NARROWS_SOURCE_DIR.
 function(narrows_test NAME)
   if(NOT NARROWS_TESTS)
     return()
   endif()
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;USES;LIBS" ${ARGN})
   add_executable(narrows_${NAME}_test ${T_SOURCES})
-  target_link_libraries(narrows_${NAME}_test PRIVATE narrows_options GTest::gtest_main ${T_LIBS})
+  target_link_libraries(narrows_${NAME}_test PRIVATE narrows_options narrows_test_support
+    GTest::gtest_main ${T_LIBS})
   foreach(USE IN LISTS T_USES)
     target_link_libraries(narrows_${NAME}_test PRIVATE narrows_${USE})
   endforeach()
