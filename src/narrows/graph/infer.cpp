@@ -233,7 +233,8 @@ Result<Types> infer(const Unary& op, Inputs inputs) {
   if (logic != (inputs[0]->dtype == DType::boolean)) {
     return makeError("not defined for {}", toString(inputs[0]->dtype));
   }
-  return Types{*inputs[0]};
+  const bool gives_boolean = op.kind == UnaryKind::is_nan || op.kind == UnaryKind::is_inf;
+  return Types{{gives_boolean ? DType::boolean : inputs[0]->dtype, inputs[0]->shape}};
 }
 Result<Types> infer(const LeakyRelu&, Inputs inputs) {
   return inferSame(inputs);

@@ -16,10 +16,11 @@ namespace narrows {
 
 enum class UnaryKind : std::uint8_t {
   relu, sigmoid, tanh, exp, log, sqrt, abs, neg, erf, floor, ceil, round, reciprocal, sign,
-  softplus, softsign, mish, silu, hard_swish, logical_not
+  softplus, softsign, mish, silu, hard_swish, logical_not, sin, cos, tan, asin, acos, atan, sinh,
+  cosh, asinh, acosh, atanh, gelu, gelu_tanh, is_nan, is_inf
 };
 enum class BinaryKind : std::uint8_t {
-  add, sub, mul, div, pow, min, max, equal, less, less_equal, greater, greater_equal,
+  add, sub, mul, div, pow, min, max, mod, fmod, equal, less, less_equal, greater, greater_equal,
   logical_and, logical_or, logical_xor
 };
 enum class ReduceKind : std::uint8_t { mean, sum, max, min, prod, l1, l2, sum_square, log_sum, log_sum_exp };
@@ -188,7 +189,8 @@ struct MatMul {
   static void fields(Self&, Visitor&&) {}
 };
 
-/// Elementwise, shape kept.
+/// Elementwise, shape kept. `gelu` is x * normal distribution(x) by erf, `gelu_tanh` its approximation
+/// (Hendrycks and Gimpel 2016); `is_nan` and `is_inf` give booleans.
 struct Unary {
   UnaryKind kind = UnaryKind::relu;
   NARROWS_OP(Unary, "unary")
@@ -251,7 +253,8 @@ struct PRelu {
   static void fields(Self&, Visitor&&) {}
 };
 
-/// a, b, broadcast as NumPy does. Comparisons and logic give booleans.
+/// a, b, broadcast as NumPy does. Comparisons and logic give booleans. Integers divide towards zero;
+/// `mod` takes the sign of b (Python's %), `fmod` that of a (C's).
 struct Binary {
   BinaryKind kind = BinaryKind::add;
   NARROWS_OP(Binary, "binary")
