@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <variant>
@@ -12,9 +13,16 @@
 /// never sent with a frame.
 namespace narrows {
 
+/// Widest symbol, in bits.
+inline constexpr int kMaxBits = 8;
+/// Largest map, in bytes of its tensor, that an interface carries.
+inline constexpr std::size_t kMaxMapBytes = std::size_t{1} << 31;
+
 enum class QuantizerKind : std::uint8_t {
   /// Elements travel as they are (f32, or any dtype): no loss.
   none,
+  // In both quantizers NaN gives q = 0, and infinities the lowest or highest level. The arithmetic
+  // is f32 in the order written, one rounding an operation, so q and x' are equal on all machines.
   /// q = clamp(floor((x - low) / step + 0.5), 0, 2^bits - 1), x' = low + step * q.
   uniform,
   /// One bit: q = (x >= mean), x' = q ? mean : mean - range (Sanchez Leal et al., SAS 2023,
@@ -41,7 +49,7 @@ enum class CoderKind : std::uint8_t { raw = 0, deflate = 1, lzma = 2, zstd = 3 }
 
 struct CoderParams {
   CoderKind kind = CoderKind::raw;
-  /// The library's own scale; -1 is its default.
+  /// The library's own scale, see `levelRange`; -1 is its default. Only the encoder heeds it.
   int level = -1;
 
   friend bool operator==(const CoderParams&, const CoderParams&) = default;
@@ -86,6 +94,19 @@ Result<QuantizerKind> parseQuantizerKind(std::string_view name);
 Result<Granularity> parseGranularity(std::string_view name);
 Result<CoderKind> parseCoderKind(std::string_view name);
 Result<ImageCoding> parseImageCoding(std::string_view name);
+
+/// Levels a coder accepts, both ends included, and what -1 stands for. The scales are libdeflate's,
+/// liblzma's (10 to 19 are presets 0 to 9 with its "extreme" flag) and zstd's.
+struct LevelRange {
+  int lowest = 0;
+  int highest = 0;
+  int standard = 0;
+};
+LevelRange levelRange(CoderKind kind);
+
+/// How many entries `low` and `step` have: one, or one for each channel; an error for channels of a
+/// tensor without axis 1.
+Result<std::size_t> parameterCount(const TensorType& type, Granularity granularity);
 
 /// Checks ranges and counts against the tensor's type: bits, finite positive steps, one entry or
 /// one for each channel, f32 for quantizers other than none.
