@@ -10,14 +10,19 @@ function(narrows_module NAME)
   endforeach()
 endfunction()
 
-# narrows_test(NAME SOURCES ... [USES modules...] [LIBS libraries...])
+# narrows_test(NAME SOURCES ... [USES modules...] [LIBS libraries...] [TIMEOUT seconds] [LONG])
 # One GoogleTest binary per module, run by ctest as one test so that set-up is paid once. It sees
-# tests/support and knows the source tree as NARROWS_SOURCE_DIR.
+# tests/support, knows the source tree as NARROWS_SOURCE_DIR and leaves the result of each case in
+# test-results/NAME.xml of the build folder. LONG keeps it out of the sanitizer run of a plain
+# `scripts/test`.
 function(narrows_test NAME)
   if(NOT NARROWS_TESTS)
     return()
   endif()
-  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;USES;LIBS" ${ARGN})
+  cmake_parse_arguments(T "LONG" "TIMEOUT" "SOURCES;USES;LIBS" ${ARGN})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 600)
+  endif()
   add_executable(narrows_${NAME}_test ${T_SOURCES})
   target_link_libraries(narrows_${NAME}_test PRIVATE narrows_options narrows_test_support
     GTest::gtest_main ${T_LIBS})
@@ -27,9 +32,13 @@ function(narrows_test NAME)
   target_compile_definitions(narrows_${NAME}_test PRIVATE
     NARROWS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME ${NAME} COMMAND narrows_${NAME}_test --gtest_brief=1)
-  if(T_TIMEOUT)
-    set_tests_properties(${NAME} PROPERTIES TIMEOUT ${T_TIMEOUT})
-  else()
-    set_tests_properties(${NAME} PROPERTIES TIMEOUT 600)
+  set_tests_properties(${NAME} PROPERTIES TIMEOUT ${T_TIMEOUT})
+  set(ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/test-results/${NAME}.xml")
+  if(NARROWS_SANITIZE)
+    list(APPEND ENVIRONMENT ${NARROWS_SANITIZER_ENVIRONMENT})
+  endif()
+  set_tests_properties(${NAME} PROPERTIES ENVIRONMENT "${ENVIRONMENT}")
+  if(T_LONG)
+    set_tests_properties(${NAME} PROPERTIES LABELS long)
   endif()
 endfunction()

@@ -25,6 +25,10 @@ if(NARROWS_SANITIZE)
   target_compile_options(narrows_options INTERFACE
     -fsanitize=${NARROWS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   target_link_options(narrows_options INTERFACE -fsanitize=${NARROWS_SANITIZE})
+  # What tests run with: the first report ends the program.
+  set(NARROWS_SANITIZER_ENVIRONMENT
+    "ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1"
+    "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1")
 endif()
 if(NARROWS_FUZZ)
   target_compile_options(narrows_options INTERFACE -fsanitize=fuzzer-no-link)

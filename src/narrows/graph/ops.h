@@ -14,6 +14,9 @@
 /// comparison and tests are visitors of that list.
 namespace narrows {
 
+// Tables of fields read best as tables.
+// clang-format off
+
 enum class UnaryKind : std::uint8_t {
   relu, sigmoid, tanh, exp, log, sqrt, abs, neg, erf, floor, ceil, round, reciprocal, sign,
   softplus, softsign, mish, silu, hard_swish, logical_not, sin, cos, tan, asin, acos, atan, sinh,
@@ -491,4 +494,5 @@ inline std::string_view opName(const Op& op) {
   return std::visit([](const auto& attributes) { return std::decay_t<decltype(attributes)>::kName; }, op);
 }
 
+// clang-format on
 }  // namespace narrows
