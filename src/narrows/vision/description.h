@@ -32,9 +32,9 @@ struct Preprocessing {
   std::int64_t height = 0;
   ResizeRule rule = ResizeRule::stretch;
   LetterboxAnchor anchor = LetterboxAnchor::center;
-  /// For `crop`: the picture is first resized so: > 0 both extents to this (when `resize_both`) or
-  /// the short side to this; 0 means a centre crop of `crop_fraction` of the short side, then
-  /// resize.
+  /// For `crop`: > 0 first resizes both extents to this (when `resize_both`) or the short side to
+  /// this, then takes the centre; 0 takes the largest centre part of the network's aspect ratio
+  /// times `crop_fraction`, then resizes.
   std::int64_t resize_to = 0;
   bool resize_both = false;
   double crop_fraction = 1.0;
@@ -43,8 +43,9 @@ struct Preprocessing {
   /// 8-bit value of the letterbox border.
   int fill = 114;
   /// Network input = (sample - mean[c]) * scale[c], c in the network's colour order.
-  std::array<float, 3> mean{0, 0, 0};
-  std::array<float, 3> scale{1 / 255.0F, 1 / 255.0F, 1 / 255.0F};
+  std::array<double, 3> mean{0, 0, 0};
+  std::array<double, 3> scale{1 / 255.0, 1 / 255.0, 1 / 255.0};
+  friend bool operator==(const Preprocessing&, const Preprocessing&) = default;
 };
 
 enum class HeadKind : std::uint8_t {
@@ -62,6 +63,7 @@ enum class HeadKind : std::uint8_t {
 struct Anchor {
   double width = 0;
   double height = 0;
+  friend bool operator==(const Anchor&, const Anchor&) = default;
 };
 
 struct Head {
@@ -79,6 +81,10 @@ struct Head {
   double iou_threshold = 0.45;
   /// Entry of the output that is class 0 (1 when the output starts with a background entry).
   std::int64_t class_offset = 0;
+  /// classification: the output is logits, scores are their softmax. yolov2: class scores by
+  /// softmax, else by sigmoid.
+  bool softmax = true;
+  friend bool operator==(const Head&, const Head&) = default;
 };
 
 struct ModelDescription {
@@ -87,6 +93,7 @@ struct ModelDescription {
   Head head;
   /// Class names; may be empty.
   std::vector<std::string> labels;
+  friend bool operator==(const ModelDescription&, const ModelDescription&) = default;
 };
 
 /// Parses `MODEL.toml`; errors carry line and key, unknown keys are errors.
