@@ -15,8 +15,8 @@ struct KernelTypes {
   std::span<const TensorType> outputs;
 };
 
-/// Tensors of one operation, of the types that the kernel was prepared for, row-major, without gaps.
-/// An absent optional input is a default view. No output overlaps an input or another output.
+/// Tensors of one operation, of the types that the kernel was prepared for, row-major, without
+/// gaps. An absent optional input is a default view. No output overlaps an input or another output.
 struct KernelTensors {
   std::span<const TensorView> inputs;
   std::span<const MutableTensorView> outputs;
