@@ -55,10 +55,12 @@ enum class HeadKind : std::uint8_t {
   yolox,           // (1, N, 5+K), grid order by stride
   fastestdet,      // (1, 5+K, H, W)
   ultraface,       // scores (1,N,2), boxes (1,N,4) as corners
-  ultraface_ssd,   // the same with boxes as offsets to priors
+  ultraface_ssd,   // the same with boxes as offsets to priors, sizes in pixels as anchors
   nms_free,        // (1, N, 6): x1 y1 x2 y2 score class, in pixels of the network's input
   none,            // outputs are given as they are
 };
+
+std::string_view toString(HeadKind kind);
 
 struct Anchor {
   double width = 0;
@@ -71,9 +73,9 @@ struct Head {
   std::int64_t classes = 0;
   /// Names of the graph's outputs in the head's order; empty means the graph's order.
   std::vector<std::string> outputs;
-  /// yolov2: one list; yolov3: one list for each map.
+  /// yolov2: one list; yolov3 and ultraface_ssd: one list for each map.
   std::vector<std::vector<Anchor>> anchors;
-  /// yolox: stride of each grid.
+  /// yolox and ultraface_ssd: stride of each grid, pixels of the network's input.
   std::vector<std::int64_t> strides;
   /// yolov3: factor of the centre's sigmoid (Darknet scale_x_y).
   std::vector<double> scale_xy;
@@ -87,6 +89,9 @@ struct Head {
   friend bool operator==(const Head&, const Head&) = default;
 };
 
+/// Outputs that the head decodes; for `none` the names given.
+std::size_t outputCount(const Head& head);
+
 struct ModelDescription {
   std::string name;
   Preprocessing preprocessing;
@@ -96,7 +101,11 @@ struct ModelDescription {
   friend bool operator==(const ModelDescription&, const ModelDescription&) = default;
 };
 
-/// Parses `MODEL.toml`; errors carry line and key, unknown keys are errors.
+/// Whether every field is in its range and the fields fit one another; the error names the key.
+Status checkDescription(const ModelDescription& description);
+
+/// Parses `MODEL.toml`; errors carry line and key, unknown keys are errors. The result passes
+/// `checkDescription`.
 Result<ModelDescription> parseDescription(std::string_view toml, std::string_view origin);
 /// Text that `parseDescription` reads back to an equal description.
 std::string formatDescription(const ModelDescription& description);
