@@ -108,8 +108,10 @@ class [[nodiscard]] Status {
   auto& name = *NARROWS_CONCAT(name, _result_)
 
 /// `NARROWS_CHECK(f());` returns the error of a Status (or of a Result whose value is not needed).
-#define NARROWS_CHECK(expression)                                              \
-  do {                                                                         \
-    auto narrows_check_status_ = (expression);                                 \
-    if (!narrows_check_status_.ok()) return narrows_check_status_.takeError(); \
+#define NARROWS_CHECK(...) \
+  NARROWS_CHECK_AS(NARROWS_CONCAT(narrows_status_, __COUNTER__), __VA_ARGS__)
+#define NARROWS_CHECK_AS(name, ...)          \
+  do {                                       \
+    auto name = (__VA_ARGS__);               \
+    if (!name.ok()) return name.takeError(); \
   } while (false)

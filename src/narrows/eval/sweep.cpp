@@ -1,0 +1,222 @@
+#include "narrows/eval/sweep.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <numeric>
+
+#include "narrows/base/file.h"
+#include "narrows/codec/frame.h"
+#include "narrows/eval/frame_meter.h"
+#include "narrows/eval/parallel.h"
+#include "narrows/eval/piece_runner.h"
+#include "narrows/eval/predictor.h"
+
+namespace narrows {
+namespace {
+
+Result<std::vector<Predictor>> makePredictors(const Engine& engine, const Graph& graph,
+                                              const ModelDescription& description,
+                                              std::size_t count) {
+  std::vector<Predictor> predictors;
+  for (std::size_t i = 0; i < count; ++i) {
+    NARROWS_TRY(predictor, Predictor::create(engine, graph, description, 1));
+    predictors.push_back(std::move(predictor));
+  }
+  return predictors;
+}
+
+/// Calls `progress` from one thread at a time.
+class SharedProgress {
+ public:
+  explicit SharedProgress(const Sweep::Progress& progress) : progress_(progress) {}
+  void step() {
+    if (!progress_) return;
+    std::lock_guard lock(mutex_);
+    progress_();
+  }
+
+ private:
+  const Sweep::Progress& progress_;
+  std::mutex mutex_;
+};
+
+/// Whether picture `index` of `count` is among `wanted` that are spread evenly; all when 0.
+bool isSampled(std::size_t index, std::size_t count, std::size_t wanted) {
+  if (wanted == 0 || wanted >= count) return true;
+  return (index + 1) * wanted / count != index * wanted / count;
+}
+
+/// What one worker needs for one cut: both pieces, and a meter for each quantizer and coder.
+struct CutWorker {
+  PieceRunner node;
+  Predictor server;
+  std::vector<std::vector<FrameMeter>> meters;  // [quantizer][coder]
+};
+
+}  // namespace
+
+bool isSlow(CoderKind kind) {
+  return kind == CoderKind::lzma;
+}
+
+Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
+                            const ModelDescription& description, const DataSet& data,
+                            const SweepOptions& options, const Progress& progress) {
+  NARROWS_ASSERT(!options.coders.empty() && !options.quantizers.empty());
+  if (graph.inputs().size() != 1)
+    return makeError("the network has {} inputs, expected one picture", graph.inputs().size());
+  const Preprocessing& preprocessing = description.preprocessing;
+  const Shape expected{1, 3, preprocessing.height, preprocessing.width};
+  if (graph.shape(graph.inputs()[0]) != expected) {
+    return makeError("the network takes {}, its description says {}",
+                     toString(graph.shape(graph.inputs()[0])), toString(expected));
+  }
+  Sweep sweep(engine, graph, description, data, options);
+  ThreadPool pool(options.threads);
+  NARROWS_TRY(predictors, makePredictors(engine, graph, description, pool.size()));
+  std::vector<Prediction> predictions(data.items.size());
+  std::vector<std::size_t> file_bytes(data.items.size());
+  SharedProgress shared(progress);
+  NARROWS_CHECK(forEachFallible(
+      pool, data.items.size(), [&](std::size_t index, std::size_t worker) -> Status {
+        NARROWS_TRY(picture, sweep.pictures_.get(index));
+        file_bytes[index] = picture.file_bytes;
+        const Tensor input = normalizeImage(picture.image, preprocessing);
+        const TensorView view = input.view();
+        NARROWS_TRY(prediction, predictors[worker].predict({&view, 1}, picture.original));
+        predictions[index] = std::move(prediction);
+        shared.step();
+        return {};
+      }));
+  NARROWS_TRY(scorer, Scorer::create(description, data, std::move(predictions)));
+  SweepBaseline& baseline = sweep.baseline_;
+  baseline.metric = scorer.metric();
+  baseline.against_truth = scorer.againstTruth();
+  baseline.pictures = data.items.size();
+  baseline.uncut = scorer.uncut();
+  baseline.raw_image_bytes =
+      static_cast<std::size_t>(preprocessing.width * preprocessing.height * 3);
+  baseline.file_bytes = std::accumulate(file_bytes.begin(), file_bytes.end(), 0.0) /
+                        static_cast<double>(file_bytes.size());
+  sweep.scorer_ = std::move(scorer);
+  return sweep;
+}
+
+Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pictures,
+                                   const Progress& progress) {
+  NARROWS_TRY(pieces, cutPieces(*graph_, cut));
+  // Statistics per tensor and per channel are gathered only when some quantizer asks for them.
+  std::map<Granularity, CutCalibration> calibrations;
+  for (const QuantizerSpec& spec : options_.quantizers) {
+    if (calibrations.contains(spec.granularity)) continue;
+    NARROWS_TRY(calibration,
+                calibrateCut(*engine_, *graph_, cut, *description_, calibration_pictures,
+                             spec.granularity, options_.threads));
+    calibrations.emplace(spec.granularity, std::move(calibration));
+  }
+
+  ThreadPool pool(options_.threads);
+  std::vector<CutWorker> workers;
+  for (std::size_t i = 0; i < pool.size(); ++i) {
+    NARROWS_TRY(node, PieceRunner::create(*engine_, pieces.node, 1));
+    NARROWS_TRY(server, Predictor::create(*engine_, pieces.server, *description_, 1));
+    CutWorker worker{std::move(node), std::move(server), {}};
+    for (const QuantizerSpec& spec : options_.quantizers) {
+      auto& meters = worker.meters.emplace_back();
+      for (const CoderParams& coder : options_.coders) {
+        NARROWS_TRY(interfaces, calibrations.at(spec.granularity).fit(spec, coder));
+        NARROWS_TRY(meter, FrameMeter::create(interfaces));
+        meters.push_back(std::move(meter));
+      }
+    }
+    workers.push_back(std::move(worker));
+  }
+
+  const std::size_t count = data_->items.size();
+  std::vector<std::vector<Prediction>> predictions(options_.quantizers.size(),
+                                                   std::vector<Prediction>(count));
+  SharedProgress shared(progress);
+  NARROWS_CHECK(
+      forEachFallible(pool, count, [&](std::size_t index, std::size_t worker_index) -> Status {
+        CutWorker& worker = workers[worker_index];
+        NARROWS_TRY(picture, pictures_.get(index));
+        const Tensor input = normalizeImage(picture.image, description_->preprocessing);
+        const TensorView view = input.view();
+        NARROWS_TRY(maps, worker.node.run({&view, 1}));
+        for (std::size_t q = 0; q < options_.quantizers.size(); ++q) {
+          auto& meters = worker.meters[q];
+          for (std::size_t c = 0; c < meters.size(); ++c) {
+            const bool slow = c > 0 && isSlow(options_.coders[c].kind);
+            if (slow && !isSampled(index, count, options_.slow_coder_frames)) continue;
+            NARROWS_CHECK(meters[c].measure(maps, static_cast<std::uint32_t>(index)));
+            if (c > 0 && !meters[c].sameMaps(meters[0])) {
+              return makeError("{} and {} decode to different maps",
+                               toString(options_.coders[c].kind),
+                               toString(options_.coders[0].kind));
+            }
+          }
+          NARROWS_TRY(prediction, worker.server.predict(meters[0].decoded(), picture.original));
+          predictions[q][index] = std::move(prediction);
+        }
+        shared.step();
+        return {};
+      }));
+
+  CutSweep result{cut, {}};
+  for (std::size_t q = 0; q < options_.quantizers.size(); ++q) {
+    SweepRow row{options_.quantizers[q], scorer_->score(predictions[q]), {}};
+    for (std::size_t c = 0; c < options_.coders.size(); ++c) {
+      FrameStatistics total;
+      for (const CutWorker& worker : workers) total.add(worker.meters[q][c].statistics());
+      row.coders.push_back({options_.coders[c], total.frames, total.meanBytes(), total.worst_bytes,
+                            total.meanEncodeTime(), total.meanDecodeTime()});
+    }
+    result.rows.push_back(std::move(row));
+  }
+  return result;
+}
+
+Result<ImageSweep> Sweep::measureImage(const ImageInterface& interface, const Progress& progress) {
+  ThreadPool pool(options_.threads);
+  NARROWS_TRY(predictors, makePredictors(*engine_, *graph_, *description_, pool.size()));
+  const std::size_t count = data_->items.size();
+  std::vector<Prediction> predictions(count);
+  std::vector<FrameStatistics> statistics(pool.size());
+  SharedProgress shared(progress);
+  NARROWS_CHECK(forEachFallible(pool, count, [&](std::size_t index, std::size_t worker) -> Status {
+    NARROWS_TRY(picture, pictures_.get(index));
+    const auto start = FrameClock::now();
+    Image received = picture.image;
+    std::size_t payload = 0;
+    switch (interface.coding) {
+      case ImageCoding::raw:
+        payload = received.rgb.size();
+        break;
+      case ImageCoding::original:
+        payload = picture.file_bytes;
+        break;
+      case ImageCoding::jpeg: {
+        NARROWS_TRY(jpeg, encodeJpeg(picture.image, interface.quality));
+        payload = jpeg.size();
+        NARROWS_TRY(decoded, decodeImage(jpeg));
+        received = std::move(decoded);
+        break;
+      }
+    }
+    statistics[worker].add(payload + kFrameHeaderBytes, FrameClock::now() - start, Seconds());
+    const Tensor input = normalizeImage(received, description_->preprocessing);
+    const TensorView view = input.view();
+    NARROWS_TRY(prediction, predictors[worker].predict({&view, 1}, picture.original));
+    predictions[index] = std::move(prediction);
+    shared.step();
+    return {};
+  }));
+  FrameStatistics total;
+  for (const FrameStatistics& part : statistics) total.add(part);
+  return ImageSweep{interface, scorer_->score(predictions), total.meanBytes(), total.worst_bytes,
+                    total.meanEncodeTime()};
+}
+
+}  // namespace narrows
