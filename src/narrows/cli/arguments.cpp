@@ -9,7 +9,8 @@
 
 namespace narrows {
 
-Arguments::Arguments(std::string_view command, std::string_view description, std::string_view example)
+Arguments::Arguments(std::string_view command, std::string_view description,
+                     std::string_view example)
     : app_(std::string(description), fmt::format("narrows {}", command)), command_(command) {
   app_.footer(fmt::format("Example:\n  {}", example));
   app_.get_formatter()->column_width(34);
@@ -24,13 +25,16 @@ Arguments::Outcome Arguments::parse(std::span<const std::string> arguments) {
     fmt::print("{}", app_.help());
     return Outcome::help;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "narrows {}: {}\nnarrows {} --help lists the options\n", command_, error.what(), command_);
+    fmt::print(stderr, "narrows {}: {}\nnarrows {} --help lists the options\n", command_,
+               error.what(), command_);
     return Outcome::usage_error;
   }
   return Outcome::run;
 }
 
-int Arguments::exitCode(Outcome outcome) { return outcome == Outcome::help ? kExitOk : kExitUsage; }
+int Arguments::exitCode(Outcome outcome) {
+  return outcome == Outcome::help ? kExitOk : kExitUsage;
+}
 
 int reportFailure(std::string_view command, const Error& error) {
   fmt::print(stderr, "narrows {}: {}\n", command, error.message);

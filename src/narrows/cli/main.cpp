@@ -12,7 +12,8 @@ namespace {
 
 void printHelp(std::FILE* stream) {
   fmt::print(stream,
-             "narrows cuts a trained CNN where it is narrow, tightens the cut, prices it and runs the pieces.\n\n"
+             "narrows cuts a trained CNN where it is narrow, tightens the cut, prices it and runs "
+             "the pieces.\n\n"
              "Usage: narrows COMMAND [OPTIONS]\n\nCommands:\n");
   for (const narrows::Command& command : narrows::commands()) {
     fmt::print(stream, "  {:<10}{}\n", command.name, command.summary);
@@ -42,8 +43,9 @@ int main(int argc, char** argv) {
     return narrows::kExitOk;
   }
   const auto commands = narrows::commands();
-  const auto found = std::find_if(commands.begin(), commands.end(),
-                                  [&](const narrows::Command& command) { return command.name == name; });
+  const auto found =
+      std::find_if(commands.begin(), commands.end(),
+                   [&](const narrows::Command& command) { return command.name == name; });
   if (found == commands.end()) {
     fmt::print(stderr, "narrows: there is no command \"{}\"; narrows --help lists them\n", name);
     return narrows::kExitUsage;

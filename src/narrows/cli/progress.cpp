@@ -46,9 +46,10 @@ void ProgressBar::draw(Clock::time_point now) {
   const double rate = static_cast<double>(done_) / elapsed;
   const double share = total_ == 0 ? 1.0 : static_cast<double>(done_) / static_cast<double>(total_);
   const auto filled = std::min(kBarWidth, static_cast<std::size_t>(share * kBarWidth));
-  fmt::print(stderr, "\r\x1b[K{} [{}{}] {:3.0f} %  {:.1f} {}/s  {} left", title_, std::string(filled, '#'),
-             std::string(kBarWidth - filled, '.'), share * 100, rate, unit_,
-             rate > 0 ? duration(static_cast<double>(total_ - std::min(done_, total_)) / rate) : "?");
+  fmt::print(
+      stderr, "\r\x1b[K{} [{}{}] {:3.0f} %  {:.1f} {}/s  {} left", title_, std::string(filled, '#'),
+      std::string(kBarWidth - filled, '.'), share * 100, rate, unit_,
+      rate > 0 ? duration(static_cast<double>(total_ - std::min(done_, total_)) / rate) : "?");
   std::fflush(stderr);
   drawn_ = now;
   shown_ = true;

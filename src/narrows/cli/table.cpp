@@ -33,7 +33,8 @@ nlohmann::ordered_json jsonValue(const Cell& cell) {
   return std::visit(Overloaded{
                         [](std::monostate) { return nlohmann::ordered_json(nullptr); },
                         [](double value) {
-                          return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
+                          return std::isfinite(value) ? nlohmann::ordered_json(value)
+                                                      : nlohmann::ordered_json(nullptr);
                         },
                         [](const auto& value) { return nlohmann::ordered_json(value); },
                     },
@@ -51,12 +52,15 @@ std::string csvText(const Cell& cell) {
   return jsonValue(cell).dump();
 }
 
-bool isText(const Cell& cell) { return std::holds_alternative<std::string>(cell); }
+bool isText(const Cell& cell) {
+  return std::holds_alternative<std::string>(cell);
+}
 
 /// Columns of a terminal that a UTF-8 text takes, one for each code point.
 std::size_t displayWidth(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
 }
 
 }  // namespace
@@ -102,7 +106,8 @@ std::string Table::terminal() const {
     out += line + "\n";
   };
   append([&](std::size_t i) -> const std::string& { return columns_[i].heading; });
-  for (const auto& line : texts) append([&](std::size_t i) -> const std::string& { return line[i]; });
+  for (const auto& line : texts)
+    append([&](std::size_t i) -> const std::string& { return line[i]; });
   return out;
 }
 
@@ -129,9 +134,12 @@ std::string Table::json() const {
 
 std::string Table::text(OutputFormat format) const {
   switch (format) {
-    case OutputFormat::json: return json();
-    case OutputFormat::csv: return csv();
-    case OutputFormat::terminal: break;
+    case OutputFormat::json:
+      return json();
+    case OutputFormat::csv:
+      return csv();
+    case OutputFormat::terminal:
+      break;
   }
   return terminal();
 }

@@ -1,0 +1,39 @@
+#include <array>
+
+#include "narrows/cli/command.h"
+#ifdef NARROWS_WORKBENCH
+#include "narrows/cli/analyze.h"
+#include "narrows/cli/demo.h"
+#include "narrows/cli/eval.h"
+#include "narrows/cli/split.h"
+#endif
+#ifdef NARROWS_SERVER
+#include "narrows/cli/serve.h"
+#endif
+#include "narrows/cli/node.h"
+
+namespace narrows {
+namespace {
+
+constexpr std::array kCommands = {
+#ifdef NARROWS_WORKBENCH
+    Command{"analyze", "print a model's layers and every place where it can be cut", runAnalyze},
+    Command{"eval", "score cuts x bits x coders on a data set", runEval},
+    Command{"split", "write a bundle: the pieces of a model cut at one place", runSplit},
+#endif
+#ifdef NARROWS_SERVER
+    Command{"serve", "run the server's pieces for nodes on the network", runServe},
+#endif
+    Command{"node", "run the node's pieces on pictures and send the features", runNode},
+#ifdef NARROWS_WORKBENCH
+    Command{"demo", "cut, score and run a built-in network on drawn scenes", runDemo},
+#endif
+};
+
+}  // namespace
+
+std::span<const Command> commands() {
+  return kCommands;
+}
+
+}  // namespace narrows

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "narrows/base/result.h"
+#include "narrows/graph/cuts.h"
+
+namespace narrows {
+
+/// Cuts of up to `tensors` tensors.
+CutList listCuts(const Graph& graph, std::size_t tensors);
+
+/// The cuts that are named; all of `listCuts` but aliases when there are no names. A wrong name is
+/// an error that shows the nearest ones.
+Result<std::vector<Cut>> chooseCuts(const Graph& graph, std::span<const std::string> names,
+                                    std::size_t tensors);
+
+/// The graph's text form.
+std::string modelText(const Graph& graph);
+
+}  // namespace narrows

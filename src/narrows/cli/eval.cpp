@@ -1,0 +1,149 @@
+#include "narrows/cli/eval.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "narrows/cli/arguments.h"
+#include "narrows/cli/command.h"
+#include "narrows/cli/cut_choice.h"
+#include "narrows/cli/data_source.h"
+#include "narrows/cli/interface_options.h"
+#include "narrows/cli/model_source.h"
+#include "narrows/cli/output_options.h"
+#include "narrows/cli/progress.h"
+#include "narrows/cli/sweep_table.h"
+#include "narrows/eval/sweep.h"
+
+namespace narrows {
+namespace {
+
+struct EvalOptions {
+  ModelOptions model;
+  DataSourceOptions data;
+  CalibrationOptions calibration;
+  std::vector<std::string> cuts;
+  std::size_t tensors = 1;
+  std::string bits = "1-8";
+  std::vector<std::string> quantizers{"uniform"};
+  std::string granularity = "channel";
+  std::vector<std::string> coders{"raw", "deflate", "lzma", "zstd"};
+  std::size_t slow_coder_frames = 8;
+  int jpeg_quality = 90;
+  bool uncut_only = false;
+  std::string engine{defaultEngineName()};
+  std::size_t threads = 0;
+  OutputOptions output;
+};
+
+Result<SweepOptions> sweepOptions(const EvalOptions& options) {
+  SweepOptions sweep;
+  for (const std::string& name : options.quantizers) {
+    NARROWS_TRY(specs, makeQuantizers(name, options.bits, options.granularity));
+    sweep.quantizers.insert(sweep.quantizers.end(), specs.begin(), specs.end());
+  }
+  for (const std::string& name : options.coders) {
+    NARROWS_TRY(coder, parseCoder(name));
+    sweep.coders.push_back(coder);
+  }
+  sweep.slow_coder_frames = options.slow_coder_frames;
+  sweep.threads = options.threads != 0
+                      ? options.threads
+                      : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  return sweep;
+}
+
+Status evaluate(const EvalOptions& options) {
+  NARROWS_TRY(sweep_options, sweepOptions(options));
+  NARROWS_TRY(model, loadModel(options.model));
+  NARROWS_TRY(description, requireDescription(model));
+  NARROWS_TRY(cuts, chooseCuts(model.graph, options.cuts, options.tensors));
+  NARROWS_TRY(data, openData(options.data, description));
+  NARROWS_TRY(engine, makeEngine(options.engine));
+
+  SweepDocument document;
+  document.model = model.name;
+  document.untrained = model.untrained;
+  document.data = options.data.path + (data.split.empty() ? "" : " (" + data.split + ")");
+  document.engine = engine->name();
+  document.threads = sweep_options.threads;
+  document.seed = options.model.seed;
+  const Seconds start = FrameClock::now();
+  const std::size_t passes = options.uncut_only ? 1 : cuts.size() + 1 + 3;
+  ProgressBar bar("eval", passes * data.items.size(), "pictures");
+  const auto progress = [&] { bar.advance(); };
+  NARROWS_TRY(sweep,
+              Sweep::create(*engine, model.graph, description, data, sweep_options, progress));
+  document.baseline = sweep.baseline();
+  if (!options.uncut_only) {
+    NARROWS_TRY(calibration, openCalibration(options.calibration, options.data, description));
+    document.calibration =
+        fmt::format("{} pictures of {}", calibration.data.items.size(), calibration.origin);
+    PictureSource calibration_pictures(calibration.data.items, description.preprocessing);
+    for (const ImageInterface& interface : {ImageInterface{ImageCoding::raw, 100},
+                                            ImageInterface{ImageCoding::jpeg, options.jpeg_quality},
+                                            ImageInterface{ImageCoding::original, 100}}) {
+      NARROWS_TRY(image, sweep.measureImage(interface, progress));
+      document.images.push_back(image);
+    }
+    for (const Cut& cut : cuts) {
+      NARROWS_TRY(measured, sweep.measureCut(cut, calibration_pictures, progress)
+                                .within("cut " + cutName(model.graph, cut)));
+      document.cuts.push_back(std::move(measured));
+    }
+  }
+  document.elapsed = FrameClock::now() - start;
+  fmt::print("{}", formatSweep(document, model.graph, options.output.format()));
+  return {};
+}
+
+}  // namespace
+
+int runEval(std::span<const std::string> arguments) {
+  Arguments parser(
+      "eval", "Score cuts x bits x coders on a data set, with the pieces that ship.",
+      "narrows eval yolo-fastest-1.1-coco.cfg --data coco128 --bits 1-8\n"
+      "  narrows eval model.onnx --description MODEL.toml --data pictures/ --cut relu_3 --bits 4");
+  EvalOptions options;
+  CLI::App& app = parser.app();
+  addModelOptions(app, options.model);
+  addDataOptions(app, options.data, true);
+  addCalibrationOptions(app, options.calibration);
+  app.add_option("--cut", options.cuts,
+                 "Cut at this tensor (\"A+B\" for two); may be repeated (default: every cut)");
+  app.add_option("--tensors", options.tensors, "Without --cut: cuts of up to K tensors")
+      ->check(CLI::Range(1, 4))
+      ->capture_default_str();
+  app.add_option("--bits", options.bits, "Widths: 4, 1-8 or 1,2,4")->capture_default_str();
+  app.add_option("--quantizer", options.quantizers, "uniform, two_level or none; may be repeated")
+      ->capture_default_str();
+  app.add_option("--granularity", options.granularity,
+                 "One range for the tensor or for each channel")
+      ->capture_default_str();
+  app.add_option("--coder", options.coders,
+                 "raw, deflate, lzma, zstd, each with :LEVEL if wanted; may be repeated")
+      ->capture_default_str();
+  app.add_option("--slow-coder-frames", options.slow_coder_frames,
+                 "Frames that lzma codes, spread over the set (0: all)")
+      ->capture_default_str();
+  app.add_option("--jpeg-quality", options.jpeg_quality, "Of the picture sent as JPEG")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  app.add_flag("--uncut", options.uncut_only, "Score the uncut network only");
+  app.add_option("--engine", options.engine, "Inference engine")
+      ->check(CLI::IsMember([] {
+        std::vector<std::string> names;
+        for (std::string_view name : engineNames()) names.emplace_back(name);
+        return names;
+      }()))
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "Pictures in parallel (0: one per core)")
+      ->capture_default_str();
+  addOutputOptions(app, options.output);
+  if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run)
+    return Arguments::exitCode(outcome);
+  if (Status status = evaluate(options); !status.ok()) return reportFailure("eval", status.error());
+  return kExitOk;
+}
+
+}  // namespace narrows
