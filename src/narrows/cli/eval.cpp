@@ -18,24 +18,6 @@
 namespace narrows {
 namespace {
 
-struct EvalOptions {
-  ModelOptions model;
-  DataSourceOptions data;
-  CalibrationOptions calibration;
-  std::vector<std::string> cuts;
-  std::size_t tensors = 1;
-  std::string bits = "1-8";
-  std::vector<std::string> quantizers{"uniform"};
-  std::string granularity = "channel";
-  std::vector<std::string> coders{"raw", "deflate", "lzma", "zstd"};
-  std::size_t slow_coder_frames = 8;
-  int jpeg_quality = 90;
-  bool uncut_only = false;
-  std::string engine{defaultEngineName()};
-  std::size_t threads = 0;
-  OutputOptions output;
-};
-
 Result<SweepOptions> sweepOptions(const EvalOptions& options) {
   SweepOptions sweep;
   for (const std::string& name : options.quantizers) {
@@ -53,7 +35,9 @@ Result<SweepOptions> sweepOptions(const EvalOptions& options) {
   return sweep;
 }
 
-Status evaluate(const EvalOptions& options) {
+}  // namespace
+
+Result<EvalRun> evaluate(const EvalOptions& options) {
   NARROWS_TRY(sweep_options, sweepOptions(options));
   NARROWS_TRY(model, loadModel(options.model));
   NARROWS_TRY(description, requireDescription(model));
@@ -61,7 +45,8 @@ Status evaluate(const EvalOptions& options) {
   NARROWS_TRY(data, openData(options.data, description));
   NARROWS_TRY(engine, makeEngine(options.engine));
 
-  SweepDocument document;
+  EvalRun run;
+  SweepDocument& document = run.document;
   document.model = model.name;
   document.untrained = model.untrained;
   document.data = options.data.path + (data.split.empty() ? "" : " (" + data.split + ")");
@@ -93,11 +78,9 @@ Status evaluate(const EvalOptions& options) {
     }
   }
   document.elapsed = FrameClock::now() - start;
-  fmt::print("{}", formatSweep(document, model.graph, options.output.format()));
-  return {};
+  run.model = std::move(model);
+  return run;
 }
-
-}  // namespace
 
 int runEval(std::span<const std::string> arguments) {
   Arguments parser(
@@ -142,7 +125,9 @@ int runEval(std::span<const std::string> arguments) {
   addOutputOptions(app, options.output);
   if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run)
     return Arguments::exitCode(outcome);
-  if (Status status = evaluate(options); !status.ok()) return reportFailure("eval", status.error());
+  auto run = evaluate(options);
+  if (!run.ok()) return reportFailure("eval", run.error());
+  fmt::print("{}", formatSweep(run->document, run->model.graph, options.output.format()));
   return kExitOk;
 }
 

@@ -1,9 +1,43 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
+#include <vector>
+
+#include "narrows/base/result.h"
+#include "narrows/cli/data_source.h"
+#include "narrows/cli/model_source.h"
+#include "narrows/cli/output_options.h"
+#include "narrows/cli/sweep_table.h"
+#include "narrows/engine/engine.h"
 
 namespace narrows {
+
+struct EvalOptions {
+  ModelOptions model;
+  DataSourceOptions data;
+  CalibrationOptions calibration;
+  std::vector<std::string> cuts;
+  std::size_t tensors = 1;
+  std::string bits = "1-8";
+  std::vector<std::string> quantizers{"uniform"};
+  std::string granularity = "channel";
+  std::vector<std::string> coders{"raw", "deflate", "lzma", "zstd"};
+  std::size_t slow_coder_frames = 8;
+  int jpeg_quality = 90;
+  bool uncut_only = false;
+  std::string engine{defaultEngineName()};
+  std::size_t threads = 0;
+  OutputOptions output;
+};
+
+/// A finished evaluation and the model that it was made with.
+struct EvalRun {
+  LoadedModel model;
+  SweepDocument document;
+};
+Result<EvalRun> evaluate(const EvalOptions& options);
 
 /// `narrows eval`.
 int runEval(std::span<const std::string> arguments);

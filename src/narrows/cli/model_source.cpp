@@ -46,6 +46,10 @@ std::optional<ModelDescription> describe(const DarknetModel& model, const std::s
     const Shape& output = model.graph.shape(model.graph.outputs()[0]);
     head.kind = HeadKind::classification;
     head.classes = output.rank() > 1 ? output[1] : output.elements();
+    const Value& value = model.graph.value(model.graph.outputs()[0]);
+    // A [softmax] section leaves probabilities, which must not pass another one.
+    head.softmax = !value.producer.valid() ||
+                   !std::holds_alternative<Softmax>(model.graph.node(value.producer).op);
     return description;
   }
   head.kind = headKind(model.heads[0].kind);
@@ -59,7 +63,10 @@ std::optional<ModelDescription> describe(const DarknetModel& model, const std::s
       anchors.push_back({anchor.width, anchor.height});
     head.scale_xy.push_back(section.scale_x_y);
   }
-  if (head.kind == HeadKind::yolov2) head.scale_xy.clear();
+  if (head.kind == HeadKind::yolov2) {
+    head.scale_xy.clear();
+    head.softmax = model.heads[0].softmax;
+  }
   return description;
 }
 
