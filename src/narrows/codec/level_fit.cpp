@@ -131,6 +131,43 @@ UniformLevels fitTwoLevels(std::span<const WeightedValue> points) {
   return best;
 }
 
+/// The whole range and ever shorter parts of it about zero and about the mean; each also moved by
+/// half a step, so that an even number of levels may have one at the centre.
+std::vector<Candidate> clippingCandidates(std::span<const WeightedValue> points, double top) {
+  const double lowest = points.front().value;
+  const double highest = points.back().value;
+  std::vector<Candidate> candidates;
+  for (const double centre : {std::clamp(0.0, lowest, highest), weightedMean(points)}) {
+    double scale = 1;
+    for (int i = 0; i < kClippingSteps; ++i, scale *= kClippingRatio) {
+      const double low = centre + (lowest - centre) * scale;
+      const double step = (highest - lowest) * scale / top;
+      for (const double shift : {0.0, -0.5, 0.5}) {
+        const UniformLevels levels{low + shift * step, step};
+        candidates.push_back({levels, squaredError(points, levels, top)});
+      }
+    }
+  }
+  return candidates;
+}
+
+/// The best two levels, their step halved once for each further bit: every level stays one, so the
+/// error cannot grow with the bits.
+Candidate nestedCandidate(std::span<const WeightedValue> points, int bits) {
+  const UniformLevels two = fitTwoLevels(points);
+  Candidate nested{two, squaredError(points, two, 1)};
+  for (int b = 2; b <= bits; ++b) {
+    const double top = topLevel(b);
+    const double step = nested.levels.step / 2;
+    const UniformLevels upward{nested.levels.low, step};
+    const UniformLevels downward{nested.levels.low - step, step};
+    const Candidate up{upward, squaredError(points, upward, top)};
+    const Candidate down{downward, squaredError(points, downward, top)};
+    nested = refineByLeastSquares(points, up.error <= down.error ? up : down, top);
+  }
+  return nested;
+}
+
 }  // namespace
 
 double meanSquaredError(std::span<const WeightedValue> points, const UniformLevels& levels,
@@ -146,17 +183,9 @@ UniformLevels fitLevels(std::span<const WeightedValue> points, int bits) {
   const double highest = points.back().value;
   if (!(highest > lowest)) return {lowest, 1};
   if (bits == 1) return fitTwoLevels(points);
-
   const double top = topLevel(bits);
-  std::vector<Candidate> candidates;
-  for (const double centre : {std::clamp(0.0, lowest, highest), weightedMean(points)}) {
-    double scale = 1;
-    for (int i = 0; i < kClippingSteps; ++i, scale *= kClippingRatio) {
-      const UniformLevels levels{centre + (lowest - centre) * scale,
-                                 (highest - lowest) * scale / top};
-      candidates.push_back({levels, squaredError(points, levels, top)});
-    }
-  }
+  std::vector<Candidate> candidates = clippingCandidates(points, top);
+  candidates.push_back(nestedCandidate(points, bits));
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.error < b.error; });
   Candidate best = candidates.front();

@@ -17,9 +17,9 @@ double meanSquaredError(std::span<const WeightedValue> points, const UniformLeve
                         int bits);
 
 /// Levels of least mean squared error. `points` ascend. For one bit the exact optimum; otherwise
-/// the best of a search over clipping ranges, each refined in turn by a pattern search over both
-/// ends and by least squares (assign points to levels, fit a line through them, repeat). One
-/// distinct value v gives {v, 1}, no point {0, 1}.
+/// the best of a search over clipping ranges, the most promising refined in turn by a pattern
+/// search over both ends and by least squares (assign points to levels, fit a line through them,
+/// repeat). One distinct value v gives {v, 1}, no point {0, 1}.
 UniformLevels fitLevels(std::span<const WeightedValue> points, int bits);
 
 /// Like `levels`, with zero as one of them (level number `zero_level`), of least error under that

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "narrows/codec/lossless.h"
+#include "narrows/tensor/tensor.h"
+
+/// Inputs that the codec's tests share.
+namespace narrows::test {
+
+/// Seed of a property test: $NARROWS_SEED, or a fixed one. A failure prints it through
+/// SCOPED_TRACE.
+inline std::uint32_t propertySeed() {
+  const char* text = std::getenv("NARROWS_SEED");
+  return text != nullptr ? static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10)) : 20230717U;
+}
+inline std::string seedTrace(std::uint32_t seed) {
+  return "NARROWS_SEED=" + std::to_string(seed);
+}
+
+/// What a map of symbols looks like.
+enum class MapKind { random, constant, sparse, smooth, alternating };
+inline constexpr MapKind kMapKinds[] = {MapKind::random, MapKind::constant, MapKind::sparse,
+                                        MapKind::smooth, MapKind::alternating};
+
+inline std::vector<std::uint8_t> symbolMap(const SymbolLayout& layout, MapKind kind,
+                                           std::mt19937& random) {
+  const unsigned top = (1U << layout.bits) - 1;
+  std::vector<std::uint8_t> symbols(layout.symbols());
+  const auto constant = static_cast<std::uint8_t>(random() & top);
+  for (std::size_t i = 0; i < symbols.size(); ++i) {
+    const bool has_left = layout.width > 0 && i % layout.width != 0;
+    switch (kind) {
+      case MapKind::random:
+        symbols[i] = static_cast<std::uint8_t>(random() & top);
+        break;
+      case MapKind::constant:
+        symbols[i] = constant;
+        break;
+      case MapKind::sparse:
+        symbols[i] = random() % 16 == 0 ? static_cast<std::uint8_t>(random() & top) : 0;
+        break;
+      case MapKind::smooth:
+        symbols[i] = has_left && random() % 4 != 0 ? symbols[i - 1]
+                     : i >= layout.width           ? symbols[i - layout.width]
+                                                   : static_cast<std::uint8_t>(random() & top);
+        if (random() % 32 == 0) symbols[i] = static_cast<std::uint8_t>(random() & top);
+        break;
+      case MapKind::alternating:
+        symbols[i] = static_cast<std::uint8_t>(i % 2 == 0 ? 0 : top);
+        break;
+    }
+  }
+  return symbols;
+}
+
+/// Normal values with a share of exact zeros, as after a ReLU.
+inline Tensor featureMap(const Shape& shape, std::mt19937& random, double zeros = 0.5) {
+  Tensor map(DType::f32, shape);
+  std::normal_distribution<float> normal(0.3F, 1.0F);
+  std::uniform_real_distribution<double> uniform(0, 1);
+  for (float& value : map.mutableAs<float>()) {
+    value = uniform(random) < zeros ? 0.0F : std::max(0.0F, normal(random));
+  }
+  return map;
+}
+
+}  // namespace narrows::test
