@@ -10,27 +10,29 @@ namespace narrows::reference {
 namespace {
 
 /// Where output position `i` of an axis lies in the input, in elements (ONNX Resize, attribute
-/// coordinate_transformation_mode). The output's extent before rounding is scale * input.
+/// coordinate_transformation_mode).
 double inputCoordinate(ResizeCoordinates mode, std::int64_t i, double scale, std::int64_t input,
                        std::int64_t output) {
   const auto position = static_cast<double>(i);
-  const double unrounded = scale * static_cast<double>(input);
+  const auto from = static_cast<double>(input);
+  const auto to = static_cast<double>(output);
+  // The output's extent before rounding. A scale that was stored in single precision must not move
+  // a coordinate off a whole number, so an extent that is whole but for that is the output's own.
+  double unrounded = scale * from;
+  if (std::abs(unrounded - to) < 1e-6 * to) unrounded = to;
+  const double asymmetric = position * from / unrounded;
+  const double half_pixel = (position + 0.5) * from / unrounded - 0.5;
   switch (mode) {
-    case ResizeCoordinates::half_pixel:
-      return (position + 0.5) / scale - 0.5;
-    case ResizeCoordinates::pytorch_half_pixel:
-      return output > 1 ? (position + 0.5) / scale - 0.5 : 0;
-    case ResizeCoordinates::align_corners:
-      return output > 1 || unrounded > 1
-                 ? position * static_cast<double>(input - 1) / (unrounded - 1)
-                 : 0;
     case ResizeCoordinates::asymmetric:
-      return position / scale;
-    case ResizeCoordinates::half_pixel_symmetric: {
-      const double centre = static_cast<double>(input) / 2;
-      const double offset = centre * (1 - static_cast<double>(output) / unrounded);
-      return offset + (position + 0.5) / scale - 0.5;
-    }
+      return asymmetric;
+    case ResizeCoordinates::half_pixel:
+      return half_pixel;
+    case ResizeCoordinates::pytorch_half_pixel:
+      return output > 1 ? half_pixel : 0;
+    case ResizeCoordinates::align_corners:
+      return unrounded == 1 ? 0 : position * (from - 1) / (unrounded - 1);
+    case ResizeCoordinates::half_pixel_symmetric:
+      return from / 2 * (1 - to / unrounded) + half_pixel;
   }
   return 0;
 }
