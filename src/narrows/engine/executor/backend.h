@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "narrows/base/result.h"
+#include "narrows/engine/executor/activation.h"
+#include "narrows/engine/executor/layout.h"
+
+namespace narrows::executor {
+
+/// A convolution with everything that is done to its result before it is stored: bias, residual
+/// before or after the activation. All numbers are f32. A matrix product is one with a 1x1 kernel
+/// on a map of height 1.
+struct ConvProblem {
+  Window2d window;
+  std::int64_t groups = 1;
+  Layout input;                    // a map
+  Layout output;                   // a map
+  std::optional<Layout> residual;  // a map of the output's shape
+  bool residual_after_activation = false;
+  Activation activation;
+  std::span<const float> weights;  // (O, C/G, kh, kw), row-major; read while the kernel is made
+  std::span<const float> bias;     // (O) or empty
+  std::size_t threads = 1;
+};
+
+/// A convolution ready to run. Pointers are those of the first element of each map; the residual's
+/// is null when the problem has none.
+class ConvKernel {
+ public:
+  virtual ~ConvKernel() = default;
+  virtual Status run(const float* input, const float* residual, float* output,
+                     std::span<std::byte> scratch) = 0;
+  virtual std::size_t weightBytes() const = 0;
+  virtual std::size_t scratchBytes() const = 0;
+};
+
+/// A library of kernels.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;
+  /// Whether `makeConv` has a fast kernel for the problem in just these layouts.
+  virtual bool takes(const ConvProblem& problem) const = 0;
+  /// A kernel for a problem that `takes` accepts, or for any whose maps are dense.
+  virtual Result<std::unique_ptr<ConvKernel>> makeConv(const ConvProblem& problem) const = 0;
+};
+
+}  // namespace narrows::executor

@@ -1,0 +1,103 @@
+#include "narrows/engine/executor/executor.h"
+
+#include <algorithm>
+
+#include "narrows/engine/arguments.h"
+#include "narrows/engine/executor/parallel.h"
+#include "narrows/engine/executor/program_parts.h"
+#include "narrows/graph/liveness.h"
+
+namespace narrows::executor {
+namespace {
+
+class ExecutorProgram final : public Program {
+ public:
+  explicit ExecutorProgram(ProgramParts parts, std::size_t threads)
+      : parts_(std::move(parts)), threads_(threads), memory_(parts_.buffers.size()) {
+    planMemory();
+    countMemory();
+  }
+
+  std::span<const TensorType> inputTypes() const override { return parts_.input_types; }
+  std::span<const TensorType> outputTypes() const override { return parts_.output_types; }
+  ProgramMemory memory() const override { return sizes_; }
+
+  Status run(std::span<const TensorView> inputs,
+             std::span<const MutableTensorView> outputs) override {
+    NARROWS_CHECK(checkArguments(*this, inputs, outputs));
+    for (std::size_t i = 0; i < parts_.buffers.size(); ++i) {
+      const Buffer& buffer = parts_.buffers[i];
+      if (buffer.kind == BufferKind::input)
+        memory_.bindRead(BufferId(i), inputs[buffer.index].bytes().data());
+      if (buffer.kind == BufferKind::output)
+        memory_.bind(BufferId(i), outputs[buffer.index].bytes().data());
+    }
+    const TeamSize team(threads_);
+    for (const auto& step : parts_.steps) NARROWS_CHECK(step->run(memory_));
+    return {};
+  }
+
+ private:
+  void planMemory() {
+    std::vector<BufferLifetime> lifetimes;
+    for (const Buffer& buffer : parts_.buffers) {
+      const bool planned = buffer.kind == BufferKind::arena && buffer.used;
+      lifetimes.push_back({buffer.first, buffer.last, planned ? buffer.bytes : 0});
+    }
+    const ArenaPlan plan = planArena(lifetimes, Tensor::kAlignment);
+    std::size_t scratch = 0;
+    for (const auto& step : parts_.steps) scratch = std::max(scratch, step->scratchBytes());
+    arena_ = Tensor(DType::u8, Shape{static_cast<std::int64_t>(plan.total)});
+    scratch_ = Tensor(DType::u8, Shape{static_cast<std::int64_t>(scratch)});
+    sizes_.arena = plan.total;
+    sizes_.scratch = scratch;
+    memory_.bindScratch(scratch_.mutableView().bytes());
+    for (std::size_t i = 0; i < parts_.buffers.size(); ++i) {
+      const Buffer& buffer = parts_.buffers[i];
+      if (buffer.kind == BufferKind::arena)
+        memory_.bind(BufferId(i), arena_.mutableView().bytes().data() + plan.offsets[i]);
+      if (buffer.kind == BufferKind::constant)
+        memory_.bindRead(BufferId(i), buffer.constant->view().bytes().data());
+    }
+  }
+
+  void countMemory() {
+    for (const auto& step : parts_.steps) sizes_.weights += step->weightBytes();
+    for (const Buffer& buffer : parts_.buffers) {
+      if (buffer.kind == BufferKind::constant && buffer.used) sizes_.weights += buffer.bytes;
+    }
+  }
+
+  ProgramParts parts_;
+  std::size_t threads_;
+  Memory memory_;
+  ProgramMemory sizes_;
+  Tensor arena_;
+  Tensor scratch_;
+};
+
+class Executor final : public Engine {
+ public:
+  explicit Executor(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {}
+
+  std::string_view name() const override { return backend_->name(); }
+
+  Result<std::unique_ptr<Program>> compile(const Graph& graph,
+                                           const EngineOptions& options) const override {
+    const std::size_t threads = std::max<std::size_t>(options.threads, 1);
+    const TeamSize team(threads);
+    NARROWS_TRY(parts, lower(graph, *backend_, threads));
+    return std::unique_ptr<Program>(std::make_unique<ExecutorProgram>(std::move(parts), threads));
+  }
+
+ private:
+  std::unique_ptr<Backend> backend_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> makeExecutor(std::unique_ptr<Backend> backend) {
+  return std::make_unique<Executor>(std::move(backend));
+}
+
+}  // namespace narrows::executor

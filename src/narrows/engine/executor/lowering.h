@@ -1,0 +1,76 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "narrows/engine/executor/fusion.h"
+#include "narrows/engine/executor/program_parts.h"
+#include "narrows/engine/executor/steps.h"
+
+namespace narrows::executor {
+
+/// What a kernel asks of an operand's layout.
+enum class Form : std::uint8_t { row_major, map, dense_map };
+
+/// Turns a graph into steps, node by node. Values are operands: a buffer and a layout in it. Nodes
+/// that only move elements change the layout; copies are made where a kernel needs another form.
+class Lowering {
+ public:
+  Lowering(const Graph& graph, const Backend& backend, std::size_t threads);
+
+  Result<ProgramParts> run() &&;
+
+ private:
+  // Buffers and steps.
+  BufferId addBuffer(Buffer buffer);
+  Operand newOperand(DType dtype, const Layout& layout);
+  void touch(const Operand& operand);
+  void emit(std::unique_ptr<Step> step, std::span<const Operand> operands);
+  void copy(const Operand& source, const Operand& target);
+
+  // Values.
+  const Operand& operandOf(ValueId id);
+  Operand inForm(ValueId id, Form form);
+  void define(ValueId id, const Operand& operand);
+  /// Where the value shall be made: its place in a concatenation or an output when that has the
+  /// form, else a new buffer laid out as `wish`.
+  Operand target(ValueId id, const Layout& wish);
+  Operand mapTarget(ValueId id);
+
+  // Placing values in slices of concatenations before they are made.
+  void planConcats();
+  bool canWriteSlices(ValueId id) const;
+  bool isEmpty(const Node& node) const;
+
+  // Nodes.
+  Status lowerNode(NodeId id);
+  Status lowerFallback(const Node& node);
+  Status lowerConv(const Node& node, const Conv2d& op, const Fused& fused);
+  Status lowerProduct(const Node& node, const Fused& fused, bool transpose_b, double alpha,
+                      double beta);
+  Status emitConv(ConvProblem& problem, const Operand& input,
+                  const std::optional<Operand>& residual, const Operand& output);
+  Status lowerActivation(const Node& node, const Activation& activation);
+  Status lowerBinary(const Node& node, const Binary& op);
+  Status lowerConcat(const Node& node, const Concat& op);
+  bool lowerPad(const Node& node, const Pad& op);
+  bool lowerResize(const Node& node, const Resize& op);
+  bool lowerView(const Node& node);
+  bool lowerGatherView(const Node& node, const Gather& op);
+  void lowerReshape(const Node& node);
+  void finishOutputs();
+
+  const Graph& graph_;
+  const Backend& backend_;
+  std::size_t threads_;
+  FusionPlan fusion_;
+  ProgramParts parts_;
+  std::vector<std::optional<Operand>> operands_;
+  std::vector<std::optional<Operand>> places_;
+  std::vector<bool> in_concat_;
+  std::map<std::pair<std::size_t, Form>, Operand> converted_;
+};
+
+}  // namespace narrows::executor

@@ -1,0 +1,134 @@
+#include <algorithm>
+#include <limits>
+
+#include "narrows/engine/executor/parallel.h"
+#include "narrows/engine/executor/steps.h"
+
+namespace narrows::executor {
+namespace {
+
+struct Taps {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+/// The taps of a window that starts at `first` which fall on an axis of `extent`.
+Taps tapsInside(std::int64_t first, std::int64_t kernel, std::int64_t dilation,
+                std::int64_t extent) {
+  const std::int64_t begin = first >= 0 ? 0 : (-first + dilation - 1) / dilation;
+  const std::int64_t end = first >= extent ? 0 : (extent - first + dilation - 1) / dilation;
+  return {std::min(begin, kernel), std::clamp(end, std::int64_t{0}, kernel)};
+}
+
+struct MaxFold {
+  static constexpr float kStart = -std::numeric_limits<float>::infinity();
+  static float fold(float a, float b) { return a < b ? b : a; }
+};
+
+struct SumFold {
+  static constexpr float kStart = 0;
+  static float fold(float a, float b) { return a + b; }
+};
+
+/// Folds each channel of a window of pixels.
+template <class Fold>
+class PoolStep final : public Step {
+ public:
+  PoolStep(const Window2d& window, bool mean, bool count_pads, const Operand& source,
+           const Operand& target, std::size_t threads)
+      : window_(window),
+        mean_(mean),
+        count_pads_(count_pads),
+        source_(source),
+        target_(target),
+        threads_(threads) {}
+
+  Status run(const Memory& memory) override {
+    const float* x = memory.read<float>(source_);
+    float* y = memory.write<float>(target_);
+    const Shape& out = target_.shape();
+    const std::int64_t rows = out[0] * out[2];
+    const std::size_t parts = out.elements() < 4096 ? 1 : threads_;
+    parallel(parts, [&](std::size_t part) {
+      const Share range = share(rows, part, parts);
+      for (std::int64_t row = range.begin; row < range.end; ++row)
+        poolRow(x + row / out[2] * imagePitch(source_.layout), row % out[2],
+                y + row / out[2] * imagePitch(target_.layout) +
+                    row % out[2] * rowPitch(target_.layout));
+    });
+    return {};
+  }
+
+ private:
+  void poolRow(const float* image, std::int64_t out_row, float* y) const {
+    const Shape& in = source_.shape();
+    const std::int64_t top = out_row * window_.stride.h - window_.pads.top;
+    const Taps tall = tapsInside(top, window_.kernel.h, window_.dilation.h, in[2]);
+    const std::int64_t channels = in[1];
+    for (std::int64_t column = 0; column < target_.shape()[3]; ++column) {
+      const std::int64_t left = column * window_.stride.w - window_.pads.left;
+      const Taps wide = tapsInside(left, window_.kernel.w, window_.dilation.w, in[3]);
+      float* out = y + column * pixelPitch(target_.layout);
+      std::fill(out, out + channels, Fold::kStart);
+      for (std::int64_t i = tall.begin; i < tall.end; ++i) {
+        const float* row = image + (top + i * window_.dilation.h) * rowPitch(source_.layout);
+        for (std::int64_t j = wide.begin; j < wide.end; ++j) {
+          const float* pixel = row + (left + j * window_.dilation.w) * pixelPitch(source_.layout);
+          for (std::int64_t c = 0; c < channels; ++c) out[c] = Fold::fold(out[c], pixel[c]);
+        }
+      }
+      if (mean_) {
+        const float scale = 1.0F / static_cast<float>(divisor(top, left, tall, wide));
+        for (std::int64_t c = 0; c < channels; ++c) out[c] *= scale;
+      }
+    }
+  }
+
+  // Explicit padding counts, what ceil mode adds beyond it does not.
+  std::int64_t divisor(std::int64_t top, std::int64_t left, Taps tall, Taps wide) const {
+    if (!count_pads_) return (tall.end - tall.begin) * (wide.end - wide.begin);
+    const Shape& in = source_.shape();
+    const Taps padded_tall =
+        tapsInside(top + window_.pads.top, window_.kernel.h, window_.dilation.h,
+                   in[2] + window_.pads.top + window_.pads.bottom);
+    const Taps padded_wide =
+        tapsInside(left + window_.pads.left, window_.kernel.w, window_.dilation.w,
+                   in[3] + window_.pads.left + window_.pads.right);
+    return (padded_tall.end - padded_tall.begin) * (padded_wide.end - padded_wide.begin);
+  }
+
+  Window2d window_;
+  bool mean_;
+  bool count_pads_;
+  Operand source_;
+  Operand target_;
+  std::size_t threads_;
+};
+
+Window2d wholeMap(const Shape& shape) {
+  Window2d window;
+  window.kernel = {shape[2], shape[3]};
+  return window;
+}
+
+}  // namespace
+
+std::unique_ptr<Step> makeMaxPool(const Window2d& window, const Operand& source,
+                                  const Operand& target, std::size_t threads) {
+  return std::make_unique<PoolStep<MaxFold>>(window, false, false, source, target, threads);
+}
+
+std::unique_ptr<Step> makeAveragePool(const Window2d& window, bool count_pads,
+                                      const Operand& source, const Operand& target,
+                                      std::size_t threads) {
+  return std::make_unique<PoolStep<SumFold>>(window, true, count_pads, source, target, threads);
+}
+
+std::unique_ptr<Step> makeGlobalPool(GlobalPoolKind kind, const Operand& source,
+                                     const Operand& target, std::size_t threads) {
+  const Window2d window = wholeMap(source.shape());
+  return kind == GlobalPoolKind::max ? makeMaxPool(window, source, target, threads)
+                                     : makeAveragePool(window, false, source, target, threads);
+}
+
+}  // namespace narrows::executor

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "narrows/engine/executor/backend.h"
+#include "narrows/engine/executor/step.h"
+#include "narrows/graph/graph.h"
+
+namespace narrows::executor {
+
+enum class BufferKind : std::uint8_t { input, output, constant, arena };
+
+/// Memory that steps read and write.
+struct Buffer {
+  BufferKind kind = BufferKind::arena;
+  std::size_t index = 0;                   // of the graph's input or output
+  std::shared_ptr<const Tensor> constant;  // of a constant
+  std::size_t bytes = 0;
+  std::size_t first = 0;  // steps that use it, both included
+  std::size_t last = 0;
+  bool used = false;
+};
+
+/// A graph turned into calls of kernels on buffers.
+struct ProgramParts {
+  std::vector<TensorType> input_types;
+  std::vector<TensorType> output_types;
+  std::vector<Buffer> buffers;
+  std::vector<std::unique_ptr<Step>> steps;
+};
+
+Result<ProgramParts> lower(const Graph& graph, const Backend& backend, std::size_t threads);
+
+}  // namespace narrows::executor
