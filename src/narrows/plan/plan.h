@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -85,10 +85,19 @@ struct Plan {
   }
 };
 
-/// Checks: ids in range; ports and boxes fit; every port that is read (inputs of pieces, outputs of
-/// the model) is covered by the boxes written to it exactly once, or by `add` alone over the whole
-/// port; a piece reads only from pieces before it; interfaces fit the boxes that cross them; an
-/// image interface is crossed only by the model's inputs.
+/// Checks: devices, pieces and ports have distinct names; ids in range; ports and boxes fit; every
+/// port that is read (inputs of pieces, outputs of the model) is covered by the boxes written to it
+/// exactly once, or by `add` alone over the whole port; a piece reads only from pieces before it;
+/// interfaces lie between devices, fit the boxes that cross them and are crossed at least once; an
+/// image interface is crossed only by the model's inputs, whole. Errors name the place as in
+/// plan.json: "transfers[3].to: ...".
 Status checkPlan(const Plan& plan);
+
+/// Checks that these are the graphs of the plan's pieces: as many, with inputs and outputs that
+/// have the names and types of the ports.
+Status checkPieces(const Plan& plan, std::span<const Graph> pieces);
+
+/// Ports for values of a graph.
+std::vector<Port> portsOf(const Graph& graph, std::span<const ValueId> values);
 
 }  // namespace narrows
