@@ -57,8 +57,8 @@ struct DarknetRandomWeights {
 
 /// Reads a Darknet network, batch 1. The weights file must hold exactly the weights of the network:
 /// both counts stand in the error. Batch normalisation is Darknet's (x - mean) / (sqrt(variance) +
-/// 1e-6), as BatchNorm with epsilon 0 and variance (sqrt(variance) + 1e-6)^2. Weights of convolutions
-/// stay mapped. Errors in the network's text name file and line.
+/// 1e-6), as BatchNorm with epsilon 0 and variance (sqrt(variance) + 1e-6)^2. Weights of
+/// convolutions stay mapped. Errors in the network's text name file and line.
 Result<DarknetModel> readDarknet(const std::filesystem::path& cfg,
                                  const std::filesystem::path& weights);
 Result<DarknetModel> readDarknet(const std::filesystem::path& cfg,

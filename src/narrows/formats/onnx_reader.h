@@ -30,14 +30,14 @@ struct OnnxReadOptions {
 };
 
 /// Reads an ONNX model. Shapes become static and shape arithmetic is computed here; operators
-/// without a struct in graph/ops.h are expressed by those that have one. Weights inside the file are
-/// copied once; weights in external files are mapped, and copied only where they are not aligned for
-/// their type. Names of values and nodes are kept.
+/// without a struct in graph/ops.h are expressed by those that have one. Weights inside the file
+/// are copied once; weights in external files are mapped, and copied only where they are not
+/// aligned for their type. Names of values and nodes are kept.
 ///
-/// External data is read only from regular files below the model's directory: an absolute path, "..",
-/// a link that leaves the directory, and a range beyond the file's end are errors. All operators that
-/// are not supported are named in one error. Control flow, sequences, strings, sparse tensors and
-/// dtypes that Tensor lacks are not supported.
+/// External data is read only from regular files below the model's directory: an absolute path,
+/// "..", a link that leaves the directory, and a range beyond the file's end are errors. All
+/// operators that are not supported are named in one error. Control flow, sequences, strings,
+/// sparse tensors and dtypes that Tensor lacks are not supported.
 Result<Graph> readOnnx(const std::filesystem::path& path, const OnnxReadOptions& options = {});
 
 /// The same from memory; without `external_directory` external data is an error.

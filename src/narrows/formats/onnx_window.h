@@ -1,0 +1,30 @@
+#pragma once
+
+#include "narrows/base/result.h"
+#include "narrows/formats/onnx_import.h"
+#include "narrows/graph/ops.h"
+
+namespace narrows {
+
+/// The sliding window of a convolution or pool over a map (N,C,H,W) or a sequence (N,C,W), which is
+/// handled as a map of height 1.
+struct WindowAttributes {
+  Window2d window;
+  /// Whether `auto_pad` decided the padding, and that it did so as SAME_UPPER.
+  bool automatic = false;
+  bool same = false;
+  bool same_upper = false;
+};
+
+/// Reads kernel_shape (`kernel` when absent), strides, dilations, pads and auto_pad for an input of
+/// shape `x`. Padding of SAME is that of a convolution or pool; a transposed convolution makes its
+/// own.
+Result<WindowAttributes> readWindow(NodeImport& node, const Shape& x, const Ints& kernel);
+
+/// (N,C,W) as (N,C,1,W); rank 4 is returned as it is.
+Result<OperandId> asMap(NodeImport& node, OperandId x);
+
+/// Finishes with `op`, and brings (N,C,1,W) back to (N,C,W) when `rank` is 3.
+Status finishWindow(NodeImport& node, Op op, std::vector<OperandId> inputs, std::size_t rank);
+
+}  // namespace narrows
