@@ -1,3 +1,7 @@
+# Everything that is generated before sources compile; a module that generates headers adds its
+# target with add_dependencies, so that tools can read the sources without building them.
+add_custom_target(narrows_generated)
+
 # narrows_module(NAME SOURCES ... [USES modules...] [LIBS libraries...] [LIBS_PRIVATE libraries...])
 # One static library per folder, `narrows_NAME`. USES are other modules, LIBS appear in public
 # headers, LIBS_PRIVATE only in sources.
