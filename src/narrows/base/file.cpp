@@ -71,8 +71,16 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem
       new MappedFile(static_cast<const std::byte*>(mapped), size));
 }
 
+std::shared_ptr<const MappedFile> MappedFile::part(std::shared_ptr<const MappedFile> whole,
+                                                   std::size_t offset, std::size_t size) {
+  NARROWS_ASSERT(offset <= whole->size_ && size <= whole->size_ - offset);
+  std::shared_ptr<MappedFile> part(new MappedFile(whole->data_ + offset, size));
+  part->whole_ = std::move(whole);
+  return part;
+}
+
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ != nullptr && whole_ == nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 Result<ByteVector> readFile(const std::filesystem::path& path, std::size_t limit) {

@@ -17,6 +17,11 @@ class MappedFile {
   /// bytes.
   static Result<std::shared_ptr<const MappedFile>> open(const std::filesystem::path& path);
 
+  /// Bytes [offset, offset + size) of `whole`, which stays mapped as long as they are held; they
+  /// must lie inside.
+  static std::shared_ptr<const MappedFile> part(std::shared_ptr<const MappedFile> whole,
+                                                std::size_t offset, std::size_t size);
+
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile();
@@ -27,6 +32,7 @@ class MappedFile {
   MappedFile(const std::byte* data, std::size_t size) : data_(data), size_(size) {}
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::shared_ptr<const MappedFile> whole_;  // set for a part, which does not own the mapping
 };
 
 /// The whole file; an error when it is larger than `limit` bytes.
