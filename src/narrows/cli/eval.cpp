@@ -41,8 +41,14 @@ Result<EvalRun> evaluate(const EvalOptions& options) {
   NARROWS_TRY(sweep_options, sweepOptions(options));
   NARROWS_TRY(model, loadModel(options.model));
   NARROWS_TRY(description, requireDescription(model));
-  NARROWS_TRY(cuts, chooseCuts(model.graph, options.cuts, options.tensors));
+  std::vector<Cut> cuts;
+  if (!options.uncut_only) {
+    NARROWS_TRY(chosen, chooseCuts(model.graph, options.cuts, options.tensors));
+    cuts = std::move(chosen);
+  }
   NARROWS_TRY(data, openData(options.data, description));
+  // Random weights have no accuracy; how little a cut changes their answers can still be told.
+  if (options.agreement || model.untrained) data.truth = TruthKind::none;
   NARROWS_TRY(engine, makeEngine(options.engine));
 
   EvalRun run;
@@ -113,6 +119,8 @@ int runEval(std::span<const std::string> arguments) {
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   app.add_flag("--uncut", options.uncut_only, "Score the uncut network only");
+  app.add_flag("--agreement", options.agreement,
+               "Score the agreement with the uncut network, also where the data has truth");
   app.add_option("--engine", options.engine, "Inference engine")
       ->check(CLI::IsMember([] {
         std::vector<std::string> names;

@@ -27,6 +27,8 @@ struct EvalOptions {
   std::size_t slow_coder_frames = 8;
   int jpeg_quality = 90;
   bool uncut_only = false;
+  /// Score against the uncut network even where there is truth.
+  bool agreement = false;
   std::string engine{defaultEngineName()};
   std::size_t threads = 0;
   OutputOptions output;

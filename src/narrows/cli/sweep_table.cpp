@@ -29,6 +29,8 @@ std::vector<Column> columns(const SweepBaseline& baseline) {
           {"reduction_vs_jpeg_percent", "vs JPEG file %", 2},
           {"encode_ms", "encode ms", 3},
           {"decode_ms", "decode ms", 3},
+          {"node_ms", "node ms", 2},
+          {"server_ms", "server ms", 2},
           {accuracyKey(baseline.metric), metric + " %", 2},
           {"uncut_" + accuracyKey(baseline.metric), "uncut %", 2},
           {"drop_points", "drop", 2}};
@@ -41,18 +43,19 @@ Cell saved(double bytes, double reference) {
 
 void addImage(Table& table, const ImageSweep& image, const SweepBaseline& baseline) {
   const bool jpeg = image.interface.coding == ImageCoding::jpeg;
-  table.add(
-      {std::string("(all on server)"), std::string("picture"),
-       jpeg ? fmt::format("JPEG quality {}", image.interface.quality)
-            : std::string(image.interface.coding == ImageCoding::raw ? "8-bit samples"
-                                                                     : "file as it is"),
-       image.interface.coding == ImageCoding::raw ? Cell(std::int64_t{8}) : Cell(),
-       std::string(toString(image.interface.coding)), static_cast<std::int64_t>(baseline.pictures),
-       image.mean_bytes, static_cast<std::int64_t>(image.worst_bytes), Cell(),
-       saved(image.mean_bytes, static_cast<double>(baseline.raw_image_bytes)),
-       saved(image.mean_bytes, baseline.file_bytes),
-       jpeg ? Cell(toMilliseconds(image.encode_time)) : Cell(), Cell(), image.accuracy.primary,
-       baseline.uncut.primary, baseline.uncut.primary - image.accuracy.primary});
+  table.add({std::string("(all on server)"), std::string("picture"),
+             jpeg ? fmt::format("JPEG quality {}", image.interface.quality)
+                  : std::string(image.interface.coding == ImageCoding::raw ? "8-bit samples"
+                                                                           : "file as it is"),
+             image.interface.coding == ImageCoding::raw ? Cell(std::int64_t{8}) : Cell(),
+             std::string(toString(image.interface.coding)),
+             static_cast<std::int64_t>(baseline.pictures), image.mean_bytes,
+             static_cast<std::int64_t>(image.worst_bytes), Cell(),
+             saved(image.mean_bytes, static_cast<double>(baseline.raw_image_bytes)),
+             saved(image.mean_bytes, baseline.file_bytes),
+             jpeg ? Cell(toMilliseconds(image.encode_time)) : Cell(), Cell(), 0.0,
+             toMilliseconds(baseline.uncut_time), image.accuracy.primary, baseline.uncut.primary,
+             baseline.uncut.primary - image.accuracy.primary});
 }
 
 void addCut(Table& table, const CutSweep& sweep, const Graph& graph,
@@ -70,7 +73,8 @@ void addCut(Table& table, const CutSweep& sweep, const Graph& graph,
                  static_cast<std::int64_t>(coder.worst_bytes), saved(coder.mean_bytes, fp32),
                  saved(coder.mean_bytes, static_cast<double>(baseline.raw_image_bytes)),
                  saved(coder.mean_bytes, baseline.file_bytes), toMilliseconds(coder.encode_time),
-                 toMilliseconds(coder.decode_time), row.accuracy.primary, baseline.uncut.primary,
+                 toMilliseconds(coder.decode_time), toMilliseconds(sweep.node_time),
+                 toMilliseconds(sweep.server_time), row.accuracy.primary, baseline.uncut.primary,
                  baseline.uncut.primary - row.accuracy.primary});
     }
   }
@@ -83,8 +87,8 @@ Table sweepTable(const SweepDocument& document, const Graph& graph) {
   if (!document.images.empty()) {
     table.add({std::string("(all on node)"), std::string("-"), std::string("results only"), Cell(),
                Cell(), static_cast<std::int64_t>(document.baseline.pictures), 0.0, std::int64_t{0},
-               Cell(), 100.0, 100.0, Cell(), Cell(), document.baseline.uncut.primary,
-               document.baseline.uncut.primary, 0.0});
+               Cell(), 100.0, 100.0, Cell(), Cell(), toMilliseconds(document.baseline.uncut_time),
+               0.0, document.baseline.uncut.primary, document.baseline.uncut.primary, 0.0});
   }
   return table;
 }

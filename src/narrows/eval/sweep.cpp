@@ -53,6 +53,8 @@ struct CutWorker {
   PieceRunner node;
   Predictor server;
   std::vector<std::vector<FrameMeter>> meters;  // [quantizer][coder]
+  Seconds node_time{};
+  Seconds server_time{};
 };
 
 }  // namespace
@@ -78,6 +80,7 @@ Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
   NARROWS_TRY(predictors, makePredictors(engine, graph, description, pool.size()));
   std::vector<Prediction> predictions(data.items.size());
   std::vector<std::size_t> file_bytes(data.items.size());
+  std::vector<Seconds> times(pool.size());
   SharedProgress shared(progress);
   NARROWS_CHECK(forEachFallible(
       pool, data.items.size(), [&](std::size_t index, std::size_t worker) -> Status {
@@ -85,7 +88,9 @@ Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
         file_bytes[index] = picture.file_bytes;
         const Tensor input = normalizeImage(picture.image, preprocessing);
         const TensorView view = input.view();
+        const Seconds start = FrameClock::now();
         NARROWS_TRY(prediction, predictors[worker].predict({&view, 1}, picture.original));
+        times[worker] += FrameClock::now() - start;
         predictions[index] = std::move(prediction);
         shared.step();
         return {};
@@ -100,6 +105,9 @@ Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
       static_cast<std::size_t>(preprocessing.width * preprocessing.height * 3);
   baseline.file_bytes = std::accumulate(file_bytes.begin(), file_bytes.end(), 0.0) /
                         static_cast<double>(file_bytes.size());
+  for (const Seconds time : times) {
+    baseline.uncut_time += time / static_cast<double>(data.items.size());
+  }
   sweep.scorer_ = std::move(scorer);
   return sweep;
 }
@@ -122,7 +130,7 @@ Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pi
   for (std::size_t i = 0; i < pool.size(); ++i) {
     NARROWS_TRY(node, PieceRunner::create(*engine_, pieces.node, 1));
     NARROWS_TRY(server, Predictor::create(*engine_, pieces.server, *description_, 1));
-    CutWorker worker{std::move(node), std::move(server), {}};
+    CutWorker worker{std::move(node), std::move(server), {}, {}, {}};
     for (const QuantizerSpec& spec : options_.quantizers) {
       auto& meters = worker.meters.emplace_back();
       for (const CoderParams& coder : options_.coders) {
@@ -144,7 +152,9 @@ Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pi
         NARROWS_TRY(picture, pictures_.get(index));
         const Tensor input = normalizeImage(picture.image, description_->preprocessing);
         const TensorView view = input.view();
+        const Seconds start = FrameClock::now();
         NARROWS_TRY(maps, worker.node.run({&view, 1}));
+        worker.node_time += FrameClock::now() - start;
         for (std::size_t q = 0; q < options_.quantizers.size(); ++q) {
           auto& meters = worker.meters[q];
           for (std::size_t c = 0; c < meters.size(); ++c) {
@@ -157,14 +167,21 @@ Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pi
                                toString(options_.coders[0].kind));
             }
           }
+          const Seconds decoded = FrameClock::now();
           NARROWS_TRY(prediction, worker.server.predict(meters[0].decoded(), picture.original));
+          worker.server_time += FrameClock::now() - decoded;
           predictions[q][index] = std::move(prediction);
         }
         shared.step();
         return {};
       }));
 
-  CutSweep result{cut, {}};
+  CutSweep result{cut, {}, {}, {}};
+  for (const CutWorker& worker : workers) {
+    result.node_time += worker.node_time / static_cast<double>(count);
+    result.server_time +=
+        worker.server_time / static_cast<double>(count * options_.quantizers.size());
+  }
   for (std::size_t q = 0; q < options_.quantizers.size(); ++q) {
     SweepRow row{options_.quantizers[q], scorer_->score(predictions[q]), {}};
     for (std::size_t c = 0; c < options_.coders.size(); ++c) {

@@ -53,6 +53,10 @@ struct SweepRow {
 
 struct CutSweep {
   Cut cut;
+  /// Running the node piece, and the server piece with its head, on one thread of this host; mean
+  /// of a picture. Measured.
+  Seconds node_time;
+  Seconds server_time;
   std::vector<SweepRow> rows;  // in the order of the options' quantizers
 };
 
@@ -75,6 +79,9 @@ struct SweepBaseline {
   std::size_t raw_image_bytes = 0;
   /// The files as they are; mean.
   double file_bytes = 0;
+  /// Running the uncut network and its head on one thread of this host; mean of a picture.
+  /// Measured.
+  Seconds uncut_time;
 };
 
 /// Runs sweeps over one model and data set; the uncut network is run once.

@@ -1,0 +1,94 @@
+#include "narrows/zoo/zoo.h"
+
+#include <array>
+#include <charconv>
+
+#include "narrows/zoo/yolov3_tiny.h"
+
+namespace narrows {
+namespace {
+
+constexpr std::string_view kPrefix = "zoo:";
+
+constexpr std::array kEntries = {
+    ZooEntry{"mini-yolo", "YOLOv3-tiny at 160 pixels with a quarter of the channels",
+             buildMiniYolo},
+    ZooEntry{"tiny-yolov3", "YOLOv3-tiny, 416 pixels, 80 classes", buildTinyYolov3},
+};
+
+template <class T>
+Result<T> parseNumber(std::string_view text, std::string_view what) {
+  T value{};
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size())
+    return makeError("{}\"{}\" is no number", what, text);
+  return value;
+}
+
+Result<const ZooEntry*> findEntry(std::string_view name) {
+  std::string known;
+  for (const ZooEntry& entry : kEntries) {
+    if (entry.name == name) return &entry;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", entry.name);
+  }
+  return makeError("there is no network \"{}\"; there are {}", name, known);
+}
+
+Status parseOption(std::string_view option, ZooOptions& options) {
+  const std::size_t equals = option.find('=');
+  const std::string_view key = option.substr(0, equals);
+  const std::string_view value = equals == std::string_view::npos ? "" : option.substr(equals + 1);
+  if (key == "classes") {
+    NARROWS_TRY(classes, parseNumber<std::int64_t>(value, "classes="));
+    options.classes = classes;
+  } else if (key == "width") {
+    NARROWS_TRY(width, parseNumber<double>(value, "width="));
+    options.width = width;
+  } else {
+    return makeError("unknown option \"{}\", expected classes=N or width=F", key);
+  }
+  return {};
+}
+
+Result<ZooName> parseUnprefixed(std::string_view rest) {
+  const std::size_t comma = rest.find(',');
+  const std::string_view head = rest.substr(0, comma);
+  const std::size_t at = head.find('@');
+  ZooName name;
+  name.name = head.substr(0, at);
+  if (at != std::string_view::npos) {
+    NARROWS_TRY(size, parseNumber<std::int64_t>(head.substr(at + 1), "size "));
+    if (size < 1) return makeError("size {} is not positive", size);
+    name.options.size = size;
+  }
+  rest = comma == std::string_view::npos ? "" : rest.substr(comma + 1);
+  while (!rest.empty() || comma != std::string_view::npos) {
+    const std::size_t next = rest.find(',');
+    NARROWS_CHECK(parseOption(rest.substr(0, next), name.options));
+    if (next == std::string_view::npos) break;
+    rest.remove_prefix(next + 1);
+  }
+  NARROWS_CHECK(findEntry(name.name));
+  return name;
+}
+
+}  // namespace
+
+std::span<const ZooEntry> zooEntries() {
+  return kEntries;
+}
+
+Result<ZooName> parseZooName(std::string_view text) {
+  if (!text.starts_with(kPrefix))
+    return makeError("{}: expected zoo:NAME[@SIZE][,classes=N][,width=F]", text);
+  return parseUnprefixed(text.substr(kPrefix.size())).within(text);
+}
+
+Result<ZooModel> buildZooModel(std::string_view text, std::uint64_t seed) {
+  NARROWS_TRY(name, parseZooName(text));
+  NARROWS_TRY(entry, findEntry(name.name));
+  name.options.seed = seed;
+  return entry->build(name.options).within(text);
+}
+
+}  // namespace narrows
