@@ -71,4 +71,14 @@ inline Tensor featureMap(const Shape& shape, std::mt19937& random, double zeros 
   return map;
 }
 
+/// CRC-32 by its definition: polynomial division bit by bit.
+inline std::uint32_t plainCrc(ByteSpan bytes) {
+  std::uint32_t crc = 0xFFFFFFFFU;
+  for (const std::byte byte : bytes) {
+    crc ^= std::to_integer<std::uint32_t>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320U : 0);
+  }
+  return ~crc;
+}
+
 }  // namespace narrows::test
