@@ -58,9 +58,9 @@ struct DataItem {
 struct DataOptions {
   DataLayout layout = DataLayout::automatic;
   /// Empty: val (or val2017, or test) where the set has splits, whole otherwise.
-  std::string split;
+  std::string split = {};
   /// Class names of the model; they fix the indices of VOC names. Empty: the set's own order.
-  std::vector<std::string> labels;
+  std::vector<std::string> labels = {};
   /// 0 means all; else the first so many items in order.
   std::size_t limit = 0;
 };
