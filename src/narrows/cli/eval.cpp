@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <thread>
 
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
@@ -13,6 +14,7 @@
 #include "narrows/cli/output_options.h"
 #include "narrows/cli/progress.h"
 #include "narrows/cli/sweep_table.h"
+#include "narrows/eval/frame_meter.h"
 #include "narrows/eval/sweep.h"
 
 namespace narrows {

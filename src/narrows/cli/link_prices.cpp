@@ -83,8 +83,7 @@ Table bestDesigns(std::span<const Design> all, const SweepBaseline& baseline, do
     table.add({link.name, best->cut, best->is_cut ? toString(best->quantizer) : std::string("-"),
                best->is_cut ? coderName(best->coder) : std::string("-"), best->mean_bytes,
                toMilliseconds(node), toMilliseconds(total - node - server), toMilliseconds(server),
-               toMilliseconds(total),
-               baseline.uncut.primary - best->accuracy.primary,
+               toMilliseconds(total), baseline.uncut.primary - best->accuracy.primary,
                best_server != nullptr ? Cell(time(*best_server) / total) : Cell(),
                time(all.back()) / total});
   }

@@ -70,6 +70,21 @@ std::optional<ModelDescription> describe(const DarknetModel& model, const std::s
   return description;
 }
 
+ModelDescription describe(const ZooModel& model) {
+  ModelDescription description;
+  description.name = model.name;
+  description.preprocessing.width = model.size;
+  description.preprocessing.height = model.size;
+  Head& head = description.head;
+  head.kind = HeadKind::yolov3;
+  head.classes = model.classes;
+  for (const auto& list : model.anchors) {
+    auto& anchors = head.anchors.emplace_back();
+    for (const ZooAnchor& anchor : list) anchors.push_back({anchor.width, anchor.height});
+  }
+  return description;
+}
+
 Result<RawModel> readDarknetModel(const ModelOptions& options) {
   const fs::path cfg = options.model;
   fs::path weights = options.weights;
@@ -92,8 +107,8 @@ Result<RawModel> readRawModel(const ModelOptions& options) {
   if (options.model.starts_with(kZooPrefix)) {
     NARROWS_TRY(zoo, buildZooModel(options.model, options.seed));
     raw.name = options.model;
+    raw.description = describe(zoo);
     raw.graph = std::move(zoo.graph);
-    raw.description = std::move(zoo.description);
     raw.description_origin = options.model;
     raw.untrained = true;
     return raw;

@@ -13,6 +13,7 @@
 #include "narrows/cli/data_source.h"
 #include "narrows/cli/interface_options.h"
 #include "narrows/cli/model_source.h"
+#include "narrows/cli/table.h"
 #include "narrows/graph/cost.h"
 #include "narrows/plan/split.h"
 
@@ -72,8 +73,8 @@ Result<std::vector<FeatureInterface>> fitInterfaces(const SplitOptions& options,
   return statistics.fit(specs[0], coder);
 }
 
-Result<Split> makeSplit(const SplitOptions& options, const LoadedModel& model,
-                        const ModelDescription& description) {
+Result<SplitModel> makeSplit(const SplitOptions& options, const LoadedModel& model,
+                             const ModelDescription& description) {
   if (options.on_node) return allOnNode(model.graph);
   if (!options.picture.empty()) {
     NARROWS_TRY(coding, parseImageCoding(options.picture).within("--picture"));
