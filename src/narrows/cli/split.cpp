@@ -124,7 +124,11 @@ Status split(const SplitOptions& options) {
   NARROWS_TRY(model, loadModel(options.model));
   NARROWS_TRY(description, requireDescription(model));
   NARROWS_TRY(made, makeSplit(options, model, description));
-  const Bundle bundle{model.name, std::move(made.plan), std::move(made.pieces), description};
+  Bundle bundle;
+  bundle.name = model.name;
+  bundle.plan = std::move(made.plan);
+  bundle.pieces = std::move(made.pieces);
+  bundle.description = std::move(description);
   NARROWS_CHECK(writeBundle(bundle, options.out));
   report(options, bundle);
   return {};

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+#include "narrows/base/result.h"
+
+namespace narrows {
+
+/// How a bundle's two processes answered, beside the same bundle in one process.
+struct TwoProcessReport {
+  std::size_t pictures = 0;
+  /// Answers that were completed on the server.
+  std::size_t by_server = 0;
+  /// Pictures without exactly one answer, or with another answer than in one process.
+  std::size_t mismatches = 0;
+  std::size_t detections = 0;
+  double mean_frame_bytes = 0;
+  double mean_wire_bytes = 0;
+  double mean_node_ms = 0;
+  double mean_link_ms = 0;
+  double mean_server_ms = 0;
+  double mean_total_ms = 0;
+};
+
+/// Starts `narrows serve` and `narrows node` on this machine, sends every picture of a folder over
+/// an emulated link, and compares the answers with those of the bundle in this process. Logs and
+/// records go into `work`.
+Result<TwoProcessReport> runTwoProcesses(const std::filesystem::path& bundle,
+                                         const std::filesystem::path& pictures,
+                                         const std::string& link,
+                                         const std::filesystem::path& work);
+
+}  // namespace narrows
