@@ -224,11 +224,22 @@ Result<std::string> pictureFolder(const DemoOptions& options, const std::string&
   return folder.string();
 }
 
-Status demo(const DemoOptions& options) {
+/// An empty folder at `out`. One that an earlier demo made is replaced, any other is left alone.
+Status makeOutput(const fs::path& out) {
+  const fs::path marker = out / ".narrows-demo";
   std::error_code code;
-  fs::remove_all(options.out, code);
-  if (code || !fs::create_directories(options.out, code))
-    return makeError("cannot make {}: {}", options.out, code.message());
+  if (fs::exists(out) && !fs::exists(marker)) {
+    return makeError("{} exists and was not made by a demo; give another --out", out.string());
+  }
+  fs::remove_all(out, code);
+  if (code || !fs::create_directories(out, code)) {
+    return makeError("cannot make {}: {}", out.string(), code.message());
+  }
+  return writeFileAtomically(marker, {});
+}
+
+Status demo(const DemoOptions& options) {
+  NARROWS_CHECK(makeOutput(options.out));
   printStep(1, "Where can the network be cut?");
   std::vector<std::string> analyze{"analyze", options.model, "--cuts"};
   if (!options.description.empty())
