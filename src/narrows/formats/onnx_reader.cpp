@@ -235,7 +235,7 @@ Result<Graph> readOnnx(ByteSpan bytes, const OnnxReadOptions& options,
                        const std::optional<std::filesystem::path>& external_directory) {
   onnx::ModelProto model;
   NARROWS_CHECK(parseModel(bytes, model));
-  ExternalFiles files(external_directory);
+  ExternalFiles files(external_directory, options.external_files);
   return importModel(model, options, files);
 }
 

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 
 #include "narrows/base/byte_io.h"
+#include "narrows/base/file.h"
 #include "narrows/base/result.h"
 #include "narrows/graph/graph.h"
 
@@ -22,6 +24,8 @@ struct OnnxReadOptions {
   std::unordered_map<std::string, Shape> input_shapes;
   /// Graph inputs that become constants.
   std::unordered_map<std::string, Tensor> constants;
+  /// External data that is mapped already, by location; looked up before the directory.
+  std::unordered_map<std::string, std::shared_ptr<const MappedFile>> external_files;
   /// Extent of a symbolic first axis of an input that `input_shapes` does not name.
   std::int64_t batch = 1;
   /// Most bytes that constants computed while reading (ConstantOfShape, Expand, ...) may take

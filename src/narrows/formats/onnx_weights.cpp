@@ -141,8 +141,8 @@ Result<Tensor> typedTensor(const TensorProto& proto, const TensorType& type) {
 
 Result<std::shared_ptr<const MappedFile>> ExternalFiles::open(const std::string& location) {
   namespace fs = std::filesystem;
-  if (!directory_) return makeError("external data in \"{}\" of a model in memory", location);
   if (const auto found = files_.find(location); found != files_.end()) return found->second;
+  if (!directory_) return makeError("external data in \"{}\" of a model in memory", location);
   const fs::path relative(location);
   if (location.find('\0') != std::string::npos || relative.is_absolute()) {
     return makeError("external location \"{}\" is no relative path", location);

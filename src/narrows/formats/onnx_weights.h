@@ -17,9 +17,11 @@ namespace narrows {
 /// The files with external data that a model may read: those below its directory.
 class ExternalFiles {
  public:
-  /// Without a directory every request fails.
-  explicit ExternalFiles(std::optional<std::filesystem::path> directory)
-      : directory_(std::move(directory)) {}
+  /// Without a directory only the known files are there, by location.
+  explicit ExternalFiles(
+      std::optional<std::filesystem::path> directory,
+      std::unordered_map<std::string, std::shared_ptr<const MappedFile>> known_files = {})
+      : directory_(std::move(directory)), files_(std::move(known_files)) {}
 
   /// Maps the file at `location`, relative to the directory; the same file once only.
   Result<std::shared_ptr<const MappedFile>> open(const std::string& location);
