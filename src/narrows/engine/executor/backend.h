@@ -46,6 +46,8 @@ class Backend {
   virtual std::string_view name() const = 0;
   /// Whether `makeConv` has a fast kernel for the problem in just these layouts.
   virtual bool takes(const ConvProblem& problem) const = 0;
+  /// Whether its kernel for a problem that `takes` accepts is faster than the executor's own.
+  virtual bool prefers(const ConvProblem& problem) const = 0;
   /// A kernel for a problem that `takes` accepts, or for any whose maps are dense.
   virtual Result<std::unique_ptr<ConvKernel>> makeConv(const ConvProblem& problem) const = 0;
 };

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cmath>
+#include <array>
 
 #include "narrows/engine/executor/loop.h"
 #include "narrows/engine/executor/steps.h"
@@ -7,160 +7,154 @@
 namespace narrows::executor {
 namespace {
 
-template <class Function>
-class UnaryStep final : public Step {
+/// Gathers elements that are not adjacent, so that every element goes through the vector kernel.
+class ActivationStep final : public Step {
  public:
-  UnaryStep(Function function, const Operand& source, const Operand& target, std::size_t threads)
-      : function_(function),
+  ActivationStep(const Activation& activation, const Operand& source, const Operand& target,
+                 const StepTools& tools)
+      : activation_(activation),
         source_(source),
         target_(target),
         loops_({target.layout, source.layout}),
-        threads_(threads) {}
+        tools_(tools) {}
 
   Status run(const Memory& memory) override {
     const float* from = memory.read<float>(source_);
     float* to = memory.write<float>(target_);
-    const auto [to_stride, from_stride] = loops_.innerStrides();
-    const bool dense = to_stride == 1 && from_stride == 1;
-    const std::int64_t x_step = from_stride;
-    const std::int64_t y_step = to_stride;
-    loops_.run(threads_, [&](const auto& offsets, std::int64_t count) {
+    const auto strides = loops_.innerStrides();
+    const bool dense = (strides[0] == 1 && strides[1] == 1) || loops_.innerCount() == 1;
+    loops_.run(tools_.threads, [&](const auto& offsets, std::int64_t count) {
       const float* x = from + offsets[1];
       float* y = to + offsets[0];
       if (dense) {
-        for (std::int64_t i = 0; i < count; ++i) y[i] = function_(x[i]);
+        tools_.kernels.activate(activation_, x, y, count);
       } else {
-        for (std::int64_t i = 0; i < count; ++i) y[i * y_step] = function_(x[i * x_step]);
+        applyStrided(x, strides[1], y, strides[0], count);
       }
     });
     return {};
   }
 
  private:
-  Function function_;
+  void applyStrided(const float* x, std::int64_t x_step, float* y, std::int64_t y_step,
+                    std::int64_t count) const {
+    std::array<float, kBlock> block;
+    for (std::int64_t i = 0; i < count; i += kBlock) {
+      const std::int64_t length = std::min(kBlock, count - i);
+      for (std::int64_t k = 0; k < length; ++k)
+        block[static_cast<std::size_t>(k)] = x[(i + k) * x_step];
+      tools_.kernels.activate(activation_, block.data(), block.data(), length);
+      for (std::int64_t k = 0; k < length; ++k)
+        y[(i + k) * y_step] = block[static_cast<std::size_t>(k)];
+    }
+  }
+
+  static constexpr std::int64_t kBlock = 256;
+
+  Activation activation_;
   Operand source_;
   Operand target_;
   LoopNest<2> loops_;
-  std::size_t threads_;
+  StepTools tools_;
 };
 
-template <class Function>
+float combine(Arithmetic kind, float a, float b) {
+  switch (kind) {
+    case Arithmetic::add:
+      return a + b;
+    case Arithmetic::sub:
+      return a - b;
+    case Arithmetic::mul:
+      return a * b;
+    case Arithmetic::div:
+      return a / b;
+    case Arithmetic::min:
+      return std::min(a, b);
+    case Arithmetic::max:
+      return std::max(a, b);
+  }
+  return 0;
+}
+
 class BinaryStep final : public Step {
  public:
-  BinaryStep(Function function, const Operand& a, const Operand& b, const Operand& target,
-             std::size_t threads)
-      : function_(function),
+  BinaryStep(Arithmetic kind, const Activation& activation, const Operand& a, const Operand& b,
+             const Operand& target, const StepTools& tools)
+      : kind_(kind),
+        activation_(activation),
         a_(a),
         b_(b),
         target_(target),
         loops_({target.layout, a.layout, b.layout}),
-        threads_(threads) {}
+        tools_(tools) {}
 
   Status run(const Memory& memory) override {
     const float* a = memory.read<float>(a_);
     const float* b = memory.read<float>(b_);
     float* to = memory.write<float>(target_);
     const auto strides = loops_.innerStrides();
-    loops_.run(threads_, [&](const auto& offsets, std::int64_t count) {
-      inner(a + offsets[1], strides[1], b + offsets[2], strides[2], to + offsets[0], strides[0],
-            count);
+    const auto vector = [](std::int64_t stride) { return stride == 0 || stride == 1; };
+    const bool dense = strides[0] == 1 && vector(strides[1]) && vector(strides[2]);
+    loops_.run(tools_.threads, [&](const auto& offsets, std::int64_t count) {
+      const float* p = a + offsets[1];
+      const float* q = b + offsets[2];
+      float* y = to + offsets[0];
+      if (dense) {
+        tools_.kernels.arithmetic(kind_, {p, q, y, strides[1] == 1, strides[2] == 1, count},
+                                  activation_);
+        return;
+      }
+      for (std::int64_t i = 0; i < count; ++i)
+        y[i * strides[0]] = combine(kind_, p[i * strides[1]], q[i * strides[2]]);
+      if (activation_.kind == ActivationKind::none) return;
+      for (std::int64_t i = 0; i < count; ++i) {
+        float* at = y + i * strides[0];
+        tools_.kernels.activate(activation_, at, at, 1);
+      }
     });
     return {};
   }
 
  private:
-  void inner(const float* a, std::int64_t a_step, const float* b, std::int64_t b_step, float* y,
-             std::int64_t y_step, std::int64_t count) const {
-    if (y_step == 1 && a_step == 1 && b_step == 1) {
-      for (std::int64_t i = 0; i < count; ++i) y[i] = function_(a[i], b[i]);
-    } else if (y_step == 1 && a_step == 1 && b_step == 0) {
-      for (std::int64_t i = 0; i < count; ++i) y[i] = function_(a[i], *b);
-    } else {
-      for (std::int64_t i = 0; i < count; ++i)
-        y[i * y_step] = function_(a[i * a_step], b[i * b_step]);
-    }
-  }
-
-  Function function_;
+  Arithmetic kind_;
+  Activation activation_;
   Operand a_;
   Operand b_;
   Operand target_;
   LoopNest<3> loops_;
-  std::size_t threads_;
+  StepTools tools_;
 };
 
-/// Calls `use` with the function that an activation is.
-template <class Use>
-auto withFunction(const Activation& activation, const Use& use) {
-  const float alpha = activation.alpha;
-  const float beta = activation.beta;
-  switch (activation.kind) {
-    case ActivationKind::clip:
-      return use([alpha, beta](float x) { return std::min(std::max(x, alpha), beta); });
-    case ActivationKind::leaky:
-      return use([alpha](float x) { return x < 0 ? alpha * x : x; });
-    case ActivationKind::sigmoid:
-      return use([](float x) { return 1.0F / (1.0F + std::exp(-x)); });
-    case ActivationKind::silu:
-      return use([](float x) { return x / (1.0F + std::exp(-x)); });
-    case ActivationKind::hard_sigmoid:
-      return use(
-          [alpha, beta](float x) { return std::min(std::max(alpha * x + beta, 0.0F), 1.0F); });
-    case ActivationKind::hard_swish:
-      return use(
-          [alpha, beta](float x) { return x * std::min(std::max(alpha * x + beta, 0.0F), 1.0F); });
-    case ActivationKind::tanh:
-      return use([](float x) { return std::tanh(x); });
-    case ActivationKind::none:
-      break;
-  }
-  return use([](float x) { return x; });
-}
-
-template <class Use>
-auto withFunction(BinaryKind kind, const Use& use) {
+std::optional<Arithmetic> arithmeticOf(BinaryKind kind) {
   switch (kind) {
+    case BinaryKind::add:
+      return Arithmetic::add;
     case BinaryKind::sub:
-      return use([](float a, float b) { return a - b; });
+      return Arithmetic::sub;
     case BinaryKind::mul:
-      return use([](float a, float b) { return a * b; });
+      return Arithmetic::mul;
     case BinaryKind::div:
-      return use([](float a, float b) { return a / b; });
-    case BinaryKind::min:
-      return use([](float a, float b) { return std::min(a, b); });
-    case BinaryKind::max:
-      return use([](float a, float b) { return std::max(a, b); });
+      return Arithmetic::div;
     default:
-      return use([](float a, float b) { return a + b; });
+      return std::nullopt;
   }
 }
 
 }  // namespace
 
 std::unique_ptr<Step> makeActivation(const Activation& activation, const Operand& source,
-                                     const Operand& target, std::size_t threads) {
-  return withFunction(activation, [&](auto function) -> std::unique_ptr<Step> {
-    return std::make_unique<UnaryStep<decltype(function)>>(function, source, target, threads);
-  });
+                                     const Operand& target, const StepTools& tools) {
+  return std::make_unique<ActivationStep>(activation, source, target, tools);
 }
 
 bool hasBinary(BinaryKind kind) {
-  return kind == BinaryKind::add || kind == BinaryKind::sub || kind == BinaryKind::mul ||
-         kind == BinaryKind::div;
+  return arithmeticOf(kind).has_value();
 }
 
 std::unique_ptr<Step> makeBinary(BinaryKind kind, const Activation& activation, const Operand& a,
-                                 const Operand& b, const Operand& target, std::size_t threads) {
-  const auto make = [&](auto function) -> std::unique_ptr<Step> {
-    return std::make_unique<BinaryStep<decltype(function)>>(function, a, b, target, threads);
-  };
-  if (activation.kind == ActivationKind::clip && kind == BinaryKind::add) {
-    const float low = activation.alpha;
-    const float high = activation.beta;
-    return make([low, high](float x, float y) { return std::min(std::max(x + y, low), high); });
-  }
-  NARROWS_ASSERT(activation.kind == ActivationKind::none);
-  return withFunction(kind, make);
+                                 const Operand& b, const Operand& target, const StepTools& tools) {
+  NARROWS_ASSERT(hasBinary(kind));
+  return std::make_unique<BinaryStep>(*arithmeticOf(kind), activation, a, b, target, tools);
 }
 
 }  // namespace narrows::executor

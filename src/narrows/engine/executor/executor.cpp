@@ -78,7 +78,8 @@ class ExecutorProgram final : public Program {
 
 class Executor final : public Engine {
  public:
-  explicit Executor(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {}
+  Executor(std::unique_ptr<Backend> backend, const KernelTable& kernels)
+      : backend_(std::move(backend)), kernels_(kernels) {}
 
   std::string_view name() const override { return backend_->name(); }
 
@@ -86,18 +87,19 @@ class Executor final : public Engine {
                                            const EngineOptions& options) const override {
     const std::size_t threads = std::max<std::size_t>(options.threads, 1);
     const TeamSize team(threads);
-    NARROWS_TRY(parts, lower(graph, *backend_, threads));
+    NARROWS_TRY(parts, lower(graph, *backend_, kernels_, threads));
     return std::unique_ptr<Program>(std::make_unique<ExecutorProgram>(std::move(parts), threads));
   }
 
  private:
   std::unique_ptr<Backend> backend_;
+  const KernelTable& kernels_;
 };
 
 }  // namespace
 
-std::unique_ptr<Engine> makeExecutor(std::unique_ptr<Backend> backend) {
-  return std::make_unique<Executor>(std::move(backend));
+std::unique_ptr<Engine> makeExecutor(std::unique_ptr<Backend> backend, const KernelTable& kernels) {
+  return std::make_unique<Executor>(std::move(backend), kernels);
 }
 
 }  // namespace narrows::executor

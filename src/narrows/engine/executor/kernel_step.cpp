@@ -84,18 +84,18 @@ class ReferenceStep final : public Step {
 class PickPixelsStep final : public Step {
  public:
   PickPixelsStep(std::vector<std::int64_t> rows, std::vector<std::int64_t> columns,
-                 const Operand& source, const Operand& target, std::size_t threads)
+                 const Operand& source, const Operand& target, const StepTools& tools)
       : rows_(std::move(rows)),
         columns_(std::move(columns)),
         source_(source),
         target_(target),
-        threads_(threads) {}
+        tools_(tools) {}
 
   Status run(const Memory& memory) override {
     const float* x = memory.read<float>(source_);
     float* y = memory.write<float>(target_);
     const Shape& out = target_.shape();
-    const std::size_t parts = out.elements() < 8192 ? 1 : threads_;
+    const std::size_t parts = out.elements() < 8192 ? 1 : tools_.threads;
     parallel(parts, [&](std::size_t part) {
       const Share range = share(out[0] * out[2], part, parts);
       for (std::int64_t i = range.begin; i < range.end; ++i)
@@ -121,7 +121,7 @@ class PickPixelsStep final : public Step {
   std::vector<std::int64_t> columns_;
   Operand source_;
   Operand target_;
-  std::size_t threads_;
+  StepTools tools_;
 };
 
 }  // namespace
@@ -138,9 +138,9 @@ StepResult makeReferenceStep(const Op& op, std::span<const Operand* const> input
 
 std::unique_ptr<Step> makePickPixels(std::vector<std::int64_t> rows,
                                      std::vector<std::int64_t> columns, const Operand& source,
-                                     const Operand& target, std::size_t threads) {
+                                     const Operand& target, const StepTools& tools) {
   return std::make_unique<PickPixelsStep>(std::move(rows), std::move(columns), source, target,
-                                          threads);
+                                          tools);
 }
 
 }  // namespace narrows::executor

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "narrows/engine/executor/conv_kernels.h"
 #include "narrows/engine/executor/lowering.h"
 
 namespace narrows::executor {
@@ -24,36 +25,52 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
   if (node.input(2).valid()) problem.bias = graph_.value(node.input(2)).constant->as<float>();
   problem.activation = fused.epilogue.activation;
   problem.residual_after_activation = fused.epilogue.residual_after_activation;
-  const Operand input = inForm(node.inputs[0], Form::map);
-  std::optional<Operand> residual;
-  if (fused.epilogue.residual.valid()) residual = inForm(fused.epilogue.residual, Form::map);
+  problem.threads = tools_.threads;
   const Operand output = mapTarget(fused.result);
-  problem.input = input.layout;
   problem.output = output.layout;
-  if (residual) problem.residual = residual->layout;
-  problem.threads = threads_;
-  if (backend_.takes(problem)) {
-    NARROWS_CHECK(emitConv(problem, input, residual, output));
+  std::optional<Operand> residual;
+  if (fused.epilogue.residual.valid()) {
+    residual = inForm(fused.epilogue.residual, Form::map);
+    problem.residual = residual->layout;
+  }
+  // As it is, as any map, without gaps: the first form that a kernel takes.
+  std::optional<Operand> input;
+  const auto taken = [&](const Operand& candidate) {
+    problem.input = candidate.layout;
+    if (!ownConvTakes(problem) && !backend_.takes(problem)) return false;
+    input = candidate;
+    return true;
+  };
+  if (!taken(operandOf(node.inputs[0])) && !taken(inForm(node.inputs[0], Form::map))) {
+    input = inForm(node.inputs[0], Form::dense_map);
+    problem.input = input->layout;
+    if (residual) {
+      residual = inForm(fused.epilogue.residual, Form::dense_map);
+      problem.residual = residual->layout;
+    }
+  }
+  if (ownConvTakes(problem) || backend_.takes(problem)) {
+    NARROWS_CHECK(emitConv(problem, *input, residual, output));
     define(fused.result, output);
     return {};
   }
-  const Operand dense_input = inForm(node.inputs[0], Form::dense_map);
-  if (residual) residual = inForm(fused.epilogue.residual, Form::dense_map);
-  const Operand dense_output =
-      isDenseMap(output.layout)
-          ? output
-          : newOperand(DType::f32, channelsLast(output.shape(), output.shape()[1]));
-  problem.input = dense_input.layout;
-  problem.output = dense_output.layout;
-  if (residual) problem.residual = residual->layout;
-  NARROWS_CHECK(emitConv(problem, dense_input, residual, dense_output));
-  define(fused.result, dense_output);
+  const Operand dense = newOperand(DType::f32, channelsLast(output.shape(), output.shape()[1]));
+  problem.output = dense.layout;
+  NARROWS_CHECK(emitConv(problem, *input, residual, dense));
+  define(fused.result, dense);
   return {};
+}
+
+/// The backend's kernel or the executor's own, whichever has been measured to be faster.
+Result<std::unique_ptr<ConvKernel>> Lowering::chooseConv(const ConvProblem& problem) const {
+  if (ownConvTakes(problem) && !(backend_.takes(problem) && backend_.prefers(problem)))
+    return makeOwnConv(problem, tools_.kernels);
+  return backend_.makeConv(problem);
 }
 
 Status Lowering::emitConv(ConvProblem& problem, const Operand& input,
                           const std::optional<Operand>& residual, const Operand& output) {
-  NARROWS_TRY(kernel, backend_.makeConv(problem));
+  NARROWS_TRY(kernel, chooseConv(problem));
   std::vector<Operand> used{input, output};
   if (residual) used.push_back(*residual);
   emit(makeConvStep(std::move(kernel), input, residual ? &*residual : nullptr, output), used);
@@ -85,7 +102,7 @@ Status Lowering::lowerProduct(const Node& node, const Fused& fused, bool transpo
   problem.bias = bias;
   problem.activation = fused.epilogue.activation;
   problem.residual_after_activation = fused.epilogue.residual_after_activation;
-  problem.threads = threads_;
+  problem.threads = tools_.threads;
   Operand input = inForm(node.inputs[0], Form::row_major);
   input.layout = rowsAsPixels(input.layout, k);
   const auto& place = places_[fused.result.index()];

@@ -45,7 +45,7 @@ bool Lowering::lowerResize(const Node& node, const Resize& op) {
   if (!rows.ok() || !columns.ok()) return false;
   const Operand x = inForm(node.inputs[0], Form::map);
   const Operand y = mapTarget(node.outputs[0]);
-  emit(makePickPixels(std::move(*rows), std::move(*columns), x, y, threads_), std::array{x, y});
+  emit(makePickPixels(std::move(*rows), std::move(*columns), x, y, tools_), std::array{x, y});
   define(node.outputs[0], y);
   return true;
 }

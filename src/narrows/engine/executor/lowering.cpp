@@ -29,10 +29,11 @@ Slice channelSlice(const Shape& shape, std::int64_t first, std::int64_t count) {
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, const Backend& backend, std::size_t threads)
+Lowering::Lowering(const Graph& graph, const Backend& backend, const KernelTable& kernels,
+                   std::size_t threads)
     : graph_(graph),
       backend_(backend),
-      threads_(threads),
+      tools_{kernels, threads},
       fusion_(graph),
       operands_(graph.valueCount()),
       places_(graph.valueCount()),
@@ -86,7 +87,7 @@ void Lowering::emit(std::unique_ptr<Step> step, std::span<const Operand> operand
 
 void Lowering::copy(const Operand& source, const Operand& target) {
   if (source.shape().elements() == 0) return;
-  emit(makeCopy(source, target, threads_), std::array{source, target});
+  emit(makeCopy(source, target, tools_), std::array{source, target});
 }
 
 const Operand& Lowering::operandOf(ValueId id) {
@@ -221,14 +222,14 @@ Status Lowering::lowerNode(NodeId id) {
   if (const auto* pool = std::get_if<MaxPool2d>(&node.op)) {
     const Operand x = inForm(node.inputs[0], Form::map);
     const Operand y = mapTarget(node.outputs[0]);
-    emit(makeMaxPool(pool->window, x, y, threads_), std::array{x, y});
+    emit(makeMaxPool(pool->window, x, y, tools_), std::array{x, y});
     define(node.outputs[0], y);
     return {};
   }
   if (const auto* pool = std::get_if<AveragePool2d>(&node.op)) {
     const Operand x = inForm(node.inputs[0], Form::map);
     const Operand y = mapTarget(node.outputs[0]);
-    emit(makeAveragePool(pool->window, pool->count_pads, x, y, threads_), std::array{x, y});
+    emit(makeAveragePool(pool->window, pool->count_pads, x, y, tools_), std::array{x, y});
     define(node.outputs[0], y);
     return {};
   }
@@ -236,7 +237,7 @@ Status Lowering::lowerNode(NodeId id) {
       pool && graph_.shape(node.inputs[0]).rank() == 4) {
     const Operand x = inForm(node.inputs[0], Form::map);
     const Operand y = mapTarget(node.outputs[0]);
-    emit(makeGlobalPool(pool->kind, x, y, threads_), std::array{x, y});
+    emit(makeGlobalPool(pool->kind, x, y, tools_), std::array{x, y});
     define(node.outputs[0], y);
     return {};
   }
@@ -246,7 +247,7 @@ Status Lowering::lowerNode(NodeId id) {
   if (const auto* softmax = std::get_if<Softmax>(&node.op)) {
     const Operand x = operandOf(node.inputs[0]);
     const Operand y = target(node.outputs[0], denseLike(x.shape(), x.layout));
-    emit(makeSoftmax(*softmax, x, y, threads_), std::array{x, y});
+    emit(makeSoftmax(*softmax, x, y, tools_), std::array{x, y});
     define(node.outputs[0], y);
     return {};
   }
@@ -283,7 +284,7 @@ Status Lowering::lowerFallback(const Node& node) {
 Status Lowering::lowerActivation(const Node& node, const Activation& activation) {
   const Operand x = operandOf(node.inputs[0]);
   const Operand y = target(node.outputs[0], denseLike(x.shape(), x.layout));
-  emit(makeActivation(activation, x, y, threads_), std::array{x, y});
+  emit(makeActivation(activation, x, y, tools_), std::array{x, y});
   define(node.outputs[0], y);
   return {};
 }
@@ -305,7 +306,7 @@ Status Lowering::lowerBinary(const Node& node, const Binary& op) {
     wish = denseLike(shape, b.layout);
   }
   const Operand y = target(node.outputs[0], wish);
-  emit(makeBinary(op.kind, {}, a, b, y, threads_), std::array{a, b, y});
+  emit(makeBinary(op.kind, {}, a, b, y, tools_), std::array{a, b, y});
   define(node.outputs[0], y);
   return {};
 }
@@ -344,7 +345,7 @@ bool Lowering::lowerPad(const Node& node, const Pad& op) {
   const Operand x = operandOf(node.inputs[0]);
   const Shape& shape = graph_.shape(node.outputs[0]);
   const Operand y = target(node.outputs[0], denseLike(shape, x.layout));
-  emit(makeFill(y, static_cast<float>(op.value), threads_), std::array{y});
+  emit(makeFill(y, static_cast<float>(op.value), tools_), std::array{y});
   const Slice inside{op.before, Ints(x.shape().extents().begin(), x.shape().extents().end()),
                      Ints(shape.rank(), 1)};
   if (x.shape().elements() > 0) copy(x, {y.buffer, y.dtype, sliced(y.layout, inside)});
@@ -352,8 +353,9 @@ bool Lowering::lowerPad(const Node& node, const Pad& op) {
   return true;
 }
 
-Result<ProgramParts> lower(const Graph& graph, const Backend& backend, std::size_t threads) {
-  return Lowering(graph, backend, threads).run();
+Result<ProgramParts> lower(const Graph& graph, const Backend& backend, const KernelTable& kernels,
+                           std::size_t threads) {
+  return Lowering(graph, backend, kernels, threads).run();
 }
 
 }  // namespace narrows::executor

@@ -18,7 +18,8 @@ enum class Form : std::uint8_t { row_major, map, dense_map };
 /// that only move elements change the layout; copies are made where a kernel needs another form.
 class Lowering {
  public:
-  Lowering(const Graph& graph, const Backend& backend, std::size_t threads);
+  Lowering(const Graph& graph, const Backend& backend, const KernelTable& kernels,
+           std::size_t threads);
 
   Result<ProgramParts> run() &&;
 
@@ -52,6 +53,7 @@ class Lowering {
                       double beta);
   Status emitConv(ConvProblem& problem, const Operand& input,
                   const std::optional<Operand>& residual, const Operand& output);
+  Result<std::unique_ptr<ConvKernel>> chooseConv(const ConvProblem& problem) const;
   Status lowerActivation(const Node& node, const Activation& activation);
   Status lowerBinary(const Node& node, const Binary& op);
   Status lowerConcat(const Node& node, const Concat& op);
@@ -64,7 +66,7 @@ class Lowering {
 
   const Graph& graph_;
   const Backend& backend_;
-  std::size_t threads_;
+  StepTools tools_;
   FusionPlan fusion_;
   ProgramParts parts_;
   std::vector<std::optional<Operand>> operands_;

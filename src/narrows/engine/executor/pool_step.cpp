@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 
 #include "narrows/engine/executor/parallel.h"
 #include "narrows/engine/executor/steps.h"
@@ -20,35 +19,24 @@ Taps tapsInside(std::int64_t first, std::int64_t kernel, std::int64_t dilation,
   return {std::min(begin, kernel), std::clamp(end, std::int64_t{0}, kernel)};
 }
 
-struct MaxFold {
-  static constexpr float kStart = -std::numeric_limits<float>::infinity();
-  static float fold(float a, float b) { return a < b ? b : a; }
-};
-
-struct SumFold {
-  static constexpr float kStart = 0;
-  static float fold(float a, float b) { return a + b; }
-};
-
 /// Folds each channel of a window of pixels.
-template <class Fold>
 class PoolStep final : public Step {
  public:
   PoolStep(const Window2d& window, bool mean, bool count_pads, const Operand& source,
-           const Operand& target, std::size_t threads)
+           const Operand& target, const StepTools& tools)
       : window_(window),
         mean_(mean),
         count_pads_(count_pads),
         source_(source),
         target_(target),
-        threads_(threads) {}
+        tools_(tools) {}
 
   Status run(const Memory& memory) override {
     const float* x = memory.read<float>(source_);
     float* y = memory.write<float>(target_);
     const Shape& out = target_.shape();
     const std::int64_t rows = out[0] * out[2];
-    const std::size_t parts = out.elements() < 4096 ? 1 : threads_;
+    const std::size_t parts = out.elements() < 4096 ? 1 : tools_.threads;
     parallel(parts, [&](std::size_t part) {
       const Share range = share(rows, part, parts);
       for (std::int64_t row = range.begin; row < range.end; ++row)
@@ -63,24 +51,36 @@ class PoolStep final : public Step {
   void poolRow(const float* image, std::int64_t out_row, float* y) const {
     const Shape& in = source_.shape();
     const std::int64_t top = out_row * window_.stride.h - window_.pads.top;
+    WindowRow row;
+    row.input = image;
+    row.output = y;
+    row.input_row_pitch = rowPitch(source_.layout);
+    row.input_pitch = pixelPitch(source_.layout);
+    row.output_pitch = pixelPitch(target_.layout);
+    row.input_height = in[2];
+    row.input_width = in[3];
+    row.output_width = target_.shape()[3];
+    row.channels = in[1];
+    row.top = top;
+    row.kernel_h = window_.kernel.h;
+    row.kernel_w = window_.kernel.w;
+    row.stride = window_.stride.w;
+    row.dilation_h = window_.dilation.h;
+    row.dilation_w = window_.dilation.w;
+    row.pad_left = window_.pads.left;
+    if (!mean_) {
+      tools_.kernels.maxRow(row);
+      return;
+    }
+    tools_.kernels.sumRow(row);
     const Taps tall = tapsInside(top, window_.kernel.h, window_.dilation.h, in[2]);
-    const std::int64_t channels = in[1];
-    for (std::int64_t column = 0; column < target_.shape()[3]; ++column) {
+    for (std::int64_t column = 0; column < row.output_width; ++column) {
       const std::int64_t left = column * window_.stride.w - window_.pads.left;
       const Taps wide = tapsInside(left, window_.kernel.w, window_.dilation.w, in[3]);
-      float* out = y + column * pixelPitch(target_.layout);
-      std::fill(out, out + channels, Fold::kStart);
-      for (std::int64_t i = tall.begin; i < tall.end; ++i) {
-        const float* row = image + (top + i * window_.dilation.h) * rowPitch(source_.layout);
-        for (std::int64_t j = wide.begin; j < wide.end; ++j) {
-          const float* pixel = row + (left + j * window_.dilation.w) * pixelPitch(source_.layout);
-          for (std::int64_t c = 0; c < channels; ++c) out[c] = Fold::fold(out[c], pixel[c]);
-        }
-      }
-      if (mean_) {
-        const float scale = 1.0F / static_cast<float>(divisor(top, left, tall, wide));
-        for (std::int64_t c = 0; c < channels; ++c) out[c] *= scale;
-      }
+      const float scale = 1.0F / static_cast<float>(divisor(top, left, tall, wide));
+      float* pixel = y + column * row.output_pitch;
+      tools_.kernels.arithmetic(Arithmetic::mul, {pixel, &scale, pixel, true, false, row.channels},
+                                {});
     }
   }
 
@@ -102,7 +102,7 @@ class PoolStep final : public Step {
   bool count_pads_;
   Operand source_;
   Operand target_;
-  std::size_t threads_;
+  StepTools tools_;
 };
 
 Window2d wholeMap(const Shape& shape) {
@@ -114,21 +114,21 @@ Window2d wholeMap(const Shape& shape) {
 }  // namespace
 
 std::unique_ptr<Step> makeMaxPool(const Window2d& window, const Operand& source,
-                                  const Operand& target, std::size_t threads) {
-  return std::make_unique<PoolStep<MaxFold>>(window, false, false, source, target, threads);
+                                  const Operand& target, const StepTools& tools) {
+  return std::make_unique<PoolStep>(window, false, false, source, target, tools);
 }
 
 std::unique_ptr<Step> makeAveragePool(const Window2d& window, bool count_pads,
                                       const Operand& source, const Operand& target,
-                                      std::size_t threads) {
-  return std::make_unique<PoolStep<SumFold>>(window, true, count_pads, source, target, threads);
+                                      const StepTools& tools) {
+  return std::make_unique<PoolStep>(window, true, count_pads, source, target, tools);
 }
 
 std::unique_ptr<Step> makeGlobalPool(GlobalPoolKind kind, const Operand& source,
-                                     const Operand& target, std::size_t threads) {
+                                     const Operand& target, const StepTools& tools) {
   const Window2d window = wholeMap(source.shape());
-  return kind == GlobalPoolKind::max ? makeMaxPool(window, source, target, threads)
-                                     : makeAveragePool(window, false, source, target, threads);
+  return kind == GlobalPoolKind::max ? makeMaxPool(window, source, target, tools)
+                                     : makeAveragePool(window, false, source, target, tools);
 }
 
 }  // namespace narrows::executor

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "narrows/engine/executor/backend.h"
+#include "narrows/engine/executor/kernels/table.h"
 #include "narrows/engine/executor/step.h"
 #include "narrows/graph/graph.h"
 
@@ -30,6 +31,7 @@ struct ProgramParts {
   std::vector<std::unique_ptr<Step>> steps;
 };
 
-Result<ProgramParts> lower(const Graph& graph, const Backend& backend, std::size_t threads);
+Result<ProgramParts> lower(const Graph& graph, const Backend& backend, const KernelTable& kernels,
+                           std::size_t threads);
 
 }  // namespace narrows::executor

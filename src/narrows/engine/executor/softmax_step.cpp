@@ -20,7 +20,8 @@ Layout withoutAxis(const Layout& layout, std::size_t axis) {
 
 class SoftmaxStep final : public Step {
  public:
-  SoftmaxStep(const Softmax& op, const Operand& source, const Operand& target, std::size_t threads)
+  SoftmaxStep(const Softmax& op, const Operand& source, const Operand& target,
+              const StepTools& tools)
       : log_(op.log),
         source_(source),
         target_(target),
@@ -29,13 +30,13 @@ class SoftmaxStep final : public Step {
         count_(source.shape()[static_cast<std::size_t>(op.axis)]),
         x_step_(source.layout.strides[static_cast<std::size_t>(op.axis)]),
         y_step_(target.layout.strides[static_cast<std::size_t>(op.axis)]),
-        threads_(threads) {}
+        tools_(tools) {}
 
   Status run(const Memory& memory) override {
     const float* x = memory.read<float>(source_);
     float* y = memory.write<float>(target_);
     const auto strides = loops_.innerStrides();
-    loops_.run(threads_, [&](const auto& offsets, std::int64_t count) {
+    loops_.run(tools_.threads, [&](const auto& offsets, std::int64_t count) {
       for (std::int64_t i = 0; i < count; ++i)
         one(x + offsets[1] + i * strides[1], y + offsets[0] + i * strides[0]);
     });
@@ -68,14 +69,14 @@ class SoftmaxStep final : public Step {
   std::int64_t count_;
   std::int64_t x_step_;
   std::int64_t y_step_;
-  std::size_t threads_;
+  StepTools tools_;
 };
 
 }  // namespace
 
 std::unique_ptr<Step> makeSoftmax(const Softmax& op, const Operand& source, const Operand& target,
-                                  std::size_t threads) {
-  return std::make_unique<SoftmaxStep>(op, source, target, threads);
+                                  const StepTools& tools) {
+  return std::make_unique<SoftmaxStep>(op, source, target, tools);
 }
 
 }  // namespace narrows::executor

@@ -6,6 +6,7 @@
 
 #include "narrows/engine/executor/activation.h"
 #include "narrows/engine/executor/backend.h"
+#include "narrows/engine/executor/kernels/table.h"
 #include "narrows/engine/executor/step.h"
 #include "narrows/graph/graph.h"
 
@@ -13,41 +14,48 @@
 /// may have any strides unless a maker says otherwise.
 namespace narrows::executor {
 
+/// What steps compute with.
+struct StepTools {
+  const KernelTable& kernels;
+  std::size_t threads = 1;
+};
+
 using StepResult = Result<std::unique_ptr<Step>>;
 
 /// target = source, element by element. Shapes and dtypes are equal.
-std::unique_ptr<Step> makeCopy(const Operand& source, const Operand& target, std::size_t threads);
+std::unique_ptr<Step> makeCopy(const Operand& source, const Operand& target,
+                               const StepTools& tools);
 /// Every element of an f32 target becomes `value`.
-std::unique_ptr<Step> makeFill(const Operand& target, float value, std::size_t threads);
+std::unique_ptr<Step> makeFill(const Operand& target, float value, const StepTools& tools);
 
 /// target = activation(source); f32.
 std::unique_ptr<Step> makeActivation(const Activation& activation, const Operand& source,
-                                     const Operand& target, std::size_t threads);
+                                     const Operand& target, const StepTools& tools);
 
 /// Whether `makeBinary` has this kind.
 bool hasBinary(BinaryKind kind);
 /// target = activation(a kind b); f32; a and b are already broadcast to the target's shape.
 std::unique_ptr<Step> makeBinary(BinaryKind kind, const Activation& activation, const Operand& a,
-                                 const Operand& b, const Operand& target, std::size_t threads);
+                                 const Operand& b, const Operand& target, const StepTools& tools);
 
 /// Pools of f32 maps.
 std::unique_ptr<Step> makeMaxPool(const Window2d& window, const Operand& source,
-                                  const Operand& target, std::size_t threads);
+                                  const Operand& target, const StepTools& tools);
 std::unique_ptr<Step> makeAveragePool(const Window2d& window, bool count_pads,
                                       const Operand& source, const Operand& target,
-                                      std::size_t threads);
+                                      const StepTools& tools);
 /// Maps to maps of one pixel.
 std::unique_ptr<Step> makeGlobalPool(GlobalPoolKind kind, const Operand& source,
-                                     const Operand& target, std::size_t threads);
+                                     const Operand& target, const StepTools& tools);
 
 /// Softmax of f32 tensors of any strides.
 std::unique_ptr<Step> makeSoftmax(const Softmax& op, const Operand& source, const Operand& target,
-                                  std::size_t threads);
+                                  const StepTools& tools);
 
 /// Picks row rows[y] and column columns[x] of a map for pixel (y, x) of another.
 std::unique_ptr<Step> makePickPixels(std::vector<std::int64_t> rows,
                                      std::vector<std::int64_t> columns, const Operand& source,
-                                     const Operand& target, std::size_t threads);
+                                     const Operand& target, const StepTools& tools);
 
 /// A kernel of the backend. `residual` is ignored when the kernel's problem has none.
 std::unique_ptr<Step> makeConvStep(std::unique_ptr<ConvKernel> kernel, const Operand& input,

@@ -171,6 +171,8 @@ class OneDnn final : public executor::Backend {
     return !problem.residual || isDenseMap(*problem.residual);
   }
 
+  bool prefers(const ConvProblem&) const override { return false; }
+
   Result<std::unique_ptr<executor::ConvKernel>> makeConv(
       const ConvProblem& problem) const override {
     try {

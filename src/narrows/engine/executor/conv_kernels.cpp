@@ -1,0 +1,450 @@
+#include "narrows/engine/executor/conv_kernels.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "narrows/engine/executor/packed_weights.h"
+#include "narrows/engine/executor/parallel.h"
+
+namespace narrows::executor {
+namespace {
+
+constexpr std::int64_t kMostPlanes = 4;
+constexpr std::int64_t kMostPlanarDepth = 256;
+// What is kept near: weights up to this are read again for each group of pixels, larger ones once.
+constexpr std::size_t kNearWeights = 256 * 1024;
+constexpr std::int64_t kNearPixelBytes = 24 * 1024;
+
+bool isDepthwise(const ConvProblem& p) {
+  return p.groups > 1 && p.groups == p.input.shape[1] && p.groups == p.output.shape[1];
+}
+
+bool isPointwise(const ConvProblem& p) {
+  return p.window.kernel == Extent2d{1, 1} && p.window.stride == Extent2d{1, 1} &&
+         p.window.pads == Padding2d{};
+}
+
+/// Whether pixel i of all rows and images is at i * pixelPitch.
+bool isFlat(const Layout& map) {
+  const Shape& shape = map.shape;
+  return isMap(map) && (shape[2] == 1 || rowPitch(map) == shape[3] * pixelPitch(map)) &&
+         (shape[0] == 1 || imagePitch(map) == shape[2] * rowPitch(map));
+}
+
+bool isPlanar(const ConvProblem& p) {
+  return !isMap(p.input) && isRowMajor(p.input) && p.groups == 1 && !p.residual &&
+         p.input.shape[1] <= kMostPlanes &&
+         p.input.shape[1] * p.window.kernel.h * p.window.kernel.w <= kMostPlanarDepth &&
+         p.window.dilation == Extent2d{1, 1};
+}
+
+Finish finishOf(const ConvProblem& p) {
+  return {p.activation, p.residual_after_activation};
+}
+
+/// Splits `items` over threads, or over one when the work is too small to share.
+std::size_t partsFor(const ConvProblem& p, std::int64_t items) {
+  constexpr std::int64_t kSmallWork = 100000;  // multiply-adds
+  const std::int64_t work = p.output.shape.elements() * (p.input.shape[1] / p.groups) *
+                            p.window.kernel.h * p.window.kernel.w;
+  if (work < kSmallWork) return 1;
+  return static_cast<std::size_t>(
+      std::clamp<std::int64_t>(items, 1, static_cast<std::int64_t>(p.threads)));
+}
+
+/// Kernel 1x1: a product of all pixels with the weights.
+class PointwiseConv final : public ConvKernel {
+ public:
+  PointwiseConv(const ConvProblem& p, const KernelTable& table)
+      : table_(table),
+        weights_(p, table, DepthOrder::tap_channel),
+        finish_(finishOf(p)),
+        groups_(p.groups),
+        depth_(p.input.shape[1] / p.groups),
+        outputs_(p.output.shape[1] / p.groups),
+        has_residual_(p.residual.has_value()) {
+    const Shape& shape = p.output.shape;
+    const bool flat = isFlat(p.input);
+    rows_ = flat ? 1 : shape[0] * shape[2];
+    row_pixels_ = flat ? shape[0] * shape[2] * shape[3] : shape[3];
+    rows_per_image_ = flat ? 1 : shape[2];
+    input_row_pitch_ = rowPitch(p.input);
+    input_image_pitch_ = imagePitch(p.input);
+    input_pitch_ = pixelPitch(p.input);
+    output_pitch_ = pixelPitch(p.output);
+    residual_pitch_ = p.residual ? pixelPitch(*p.residual) : 0;
+    const bool near = weights_.bytes() <= kNearWeights;
+    const std::int64_t block = std::max<std::int64_t>(
+        kNearPixelBytes / std::max<std::int64_t>(4 * p.input.shape[1], 1) / table.pixels, 1);
+    const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
+    by_panel_ = !near && panels >= static_cast<std::int64_t>(p.threads);
+    chunk_ = near ? block * table.pixels : row_pixels_;
+    parts_ = partsFor(p, by_panel_ ? panels : row_pixels_ * rows_ / table.pixels);
+  }
+
+  Status run(const float* input, const float* residual, float* output,
+             std::span<std::byte>) override {
+    parallel(parts_, [&](std::size_t part) {
+      const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
+      const Share pixels =
+          by_panel_ ? Share{0, rows_ * row_pixels_} : share(rows_ * row_pixels_, part, parts_);
+      const Share columns = by_panel_ ? share(panels, part, parts_) : Share{0, panels};
+      for (std::int64_t first = pixels.begin; first < pixels.end;) {
+        const std::int64_t row = first / row_pixels_;
+        const std::int64_t column = first - row * row_pixels_;
+        const std::int64_t count = std::min({chunk_, pixels.end - first, row_pixels_ - column});
+        const float* x = input + row / rows_per_image_ * input_image_pitch_ +
+                         row % rows_per_image_ * input_row_pitch_ + column * input_pitch_;
+        runPixels(x, residual, output, first, count, columns);
+        first += count;
+      }
+    });
+    return {};
+  }
+  std::size_t weightBytes() const override { return weights_.bytes(); }
+  std::size_t scratchBytes() const override { return 0; }
+
+ private:
+  void runPixels(const float* x, const float* residual, float* output, std::int64_t first,
+                 std::int64_t count, Share columns) const {
+    for (std::int64_t g = 0; g < groups_; ++g) {
+      const auto parts = weights_.group(g);
+      for (std::int64_t i = columns.begin; i < columns.end; ++i) {
+        const PackedWeights::Part& part = parts[static_cast<std::size_t>(i)];
+        const std::int64_t channel = g * outputs_ + part.first;
+        PixelRun run;
+        run.input = x + g * depth_;
+        run.input_pitch = input_pitch_;
+        run.output = output + first * output_pitch_ + channel;
+        run.output_pitch = output_pitch_;
+        if (has_residual_) run.residual = residual + first * residual_pitch_ + channel;
+        run.residual_pitch = residual_pitch_;
+        run.count = count;
+        table_.multiply(run, depth_, part.panel, finish_);
+      }
+    }
+  }
+
+  const KernelTable& table_;
+  PackedWeights weights_;
+  Finish finish_;
+  std::int64_t groups_, depth_, outputs_;
+  std::int64_t rows_, row_pixels_, rows_per_image_;
+  std::int64_t input_row_pitch_, input_image_pitch_, input_pitch_, output_pitch_, residual_pitch_;
+  std::int64_t chunk_;
+  bool has_residual_;
+  bool by_panel_;
+  std::size_t parts_;
+};
+
+/// Any window: each tile of pixels gathers, for every tap, where its input pixels are.
+class WindowConv final : public ConvKernel {
+ public:
+  WindowConv(const ConvProblem& p, const KernelTable& table)
+      : table_(table),
+        problem_(p),
+        weights_(p, table, DepthOrder::tap_channel),
+        finish_(finishOf(p)),
+        depth_(p.input.shape[1] / p.groups),
+        outputs_(p.output.shape[1] / p.groups),
+        taps_(p.window.kernel.h * p.window.kernel.w),
+        zeros_(static_cast<std::size_t>(p.input.shape[1]), 0.0F) {
+    problem_.weights = {};
+    problem_.bias = {};
+    const Shape& shape = p.output.shape;
+    pixels_ = shape[0] * shape[2] * shape[3];
+    const std::int64_t tiles = (pixels_ + table.pixels - 1) / table.pixels;
+    const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
+    panel_first_ = weights_.bytes() > 2 * kNearWeights;
+    by_panel_ = panel_first_ && panels >= static_cast<std::int64_t>(p.threads);
+    parts_ = partsFor(p, by_panel_ ? panels : tiles);
+    pointers_per_part_ = taps_ * table.pixels;
+  }
+
+  Status run(const float* input, const float* residual, float* output,
+             std::span<std::byte> scratch) override {
+    parallel(parts_, [&](std::size_t part) {
+      auto** pointers = reinterpret_cast<const float**>(scratch.data()) +
+                        static_cast<std::int64_t>(part) * pointers_per_part_;
+      const std::int64_t tiles = (pixels_ + table_.pixels - 1) / table_.pixels;
+      const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
+      const Share own_tiles = by_panel_ ? Share{0, tiles} : share(tiles, part, parts_);
+      const Share own_panels = by_panel_ ? share(panels, part, parts_) : Share{0, panels};
+      if (panel_first_) {
+        for (std::int64_t panel = own_panels.begin; panel < own_panels.end; ++panel)
+          runTiles(input, residual, output, own_tiles, {panel, panel + 1}, pointers);
+      } else {
+        runTiles(input, residual, output, own_tiles, own_panels, pointers);
+      }
+    });
+    return {};
+  }
+  std::size_t weightBytes() const override { return weights_.bytes(); }
+  std::size_t scratchBytes() const override {
+    return parts_ * static_cast<std::size_t>(pointers_per_part_) * sizeof(const float*);
+  }
+
+ private:
+  void runTiles(const float* input, const float* residual, float* output, Share tiles, Share panels,
+                const float** pointers) const {
+    const std::int64_t output_pitch = pixelPitch(problem_.output);
+    const std::int64_t residual_pitch = problem_.residual ? pixelPitch(*problem_.residual) : 0;
+    for (std::int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+      const std::int64_t first = tile * table_.pixels;
+      const std::int64_t count = std::min(table_.pixels, pixels_ - first);
+      for (std::int64_t g = 0; g < problem_.groups; ++g) {
+        point(input + g * depth_, first, count, pointers);
+        for (std::int64_t i = panels.begin; i < panels.end; ++i) {
+          const PackedWeights::Part& part = weights_.group(g)[static_cast<std::size_t>(i)];
+          const std::int64_t channel = g * outputs_ + part.first;
+          TappedPixels pixels;
+          pixels.inputs = pointers;
+          pixels.output = output + first * output_pitch + channel;
+          pixels.output_pitch = output_pitch;
+          if (problem_.residual) pixels.residual = residual + first * residual_pitch + channel;
+          pixels.residual_pitch = residual_pitch;
+          pixels.count = count;
+          table_.multiplyTapped(pixels, taps_, depth_, part.panel, finish_);
+        }
+      }
+    }
+  }
+
+  /// Fills in where tap t of pixel i is, at t * pixels + i; taps in the padding point at zeros.
+  void point(const float* x, std::int64_t first, std::int64_t count, const float** pointers) const {
+    const Layout& in = problem_.input;
+    const Window2d& w = problem_.window;
+    const Shape& out = problem_.output.shape;
+    const std::int64_t row_pitch = rowPitch(in);
+    const std::int64_t pitch = pixelPitch(in);
+    std::array<const float*, kMostPixels> corner{};
+    std::array<std::int64_t, kMostPixels> top{};
+    std::array<std::int64_t, kMostPixels> left{};
+    bool inside = true;
+    std::int64_t column = first % out[3];
+    std::int64_t row = first / out[3] % out[2];
+    std::int64_t image = first / (out[3] * out[2]);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      top[at] = row * w.stride.h - w.pads.top;
+      left[at] = column * w.stride.w - w.pads.left;
+      corner[at] = x + image * imagePitch(in) + top[at] * row_pitch + left[at] * pitch;
+      inside = inside && top[at] >= 0 && left[at] >= 0 &&
+               top[at] + (w.kernel.h - 1) * w.dilation.h < in.shape[2] &&
+               left[at] + (w.kernel.w - 1) * w.dilation.w < in.shape[3];
+      if (++column == out[3]) {
+        column = 0;
+        if (++row == out[2]) {
+          row = 0;
+          ++image;
+        }
+      }
+    }
+    for (std::int64_t ky = 0; ky < w.kernel.h; ++ky) {
+      for (std::int64_t kx = 0; kx < w.kernel.w; ++kx) {
+        const std::int64_t shift = ky * w.dilation.h * row_pitch + kx * w.dilation.w * pitch;
+        for (std::int64_t i = 0; i < count; ++i) {
+          const auto at = static_cast<std::size_t>(i);
+          const auto y = static_cast<std::uint64_t>(top[at] + ky * w.dilation.h);
+          const auto z = static_cast<std::uint64_t>(left[at] + kx * w.dilation.w);
+          const bool valid = inside || (y < static_cast<std::uint64_t>(in.shape[2]) &&
+                                        z < static_cast<std::uint64_t>(in.shape[3]));
+          pointers[i] = valid ? corner[at] + shift : zeros_.data();
+        }
+        pointers += table_.pixels;
+      }
+    }
+  }
+
+  static constexpr std::size_t kMostPixels = 16;
+
+  const KernelTable& table_;
+  ConvProblem problem_;
+  PackedWeights weights_;
+  Finish finish_;
+  std::int64_t depth_, outputs_, taps_, pixels_;
+  std::int64_t pointers_per_part_;
+  std::vector<float> zeros_;
+  bool panel_first_;
+  bool by_panel_;
+  std::size_t parts_;
+};
+
+/// A first layer that reads its few channels as planes.
+class PlanarConv final : public ConvKernel {
+ public:
+  PlanarConv(const ConvProblem& p, const KernelTable& table)
+      : table_(table),
+        window_(p.window),
+        in_(p.input.shape),
+        out_(p.output.shape),
+        output_pitch_(pixelPitch(p.output)),
+        weights_(p, table, DepthOrder::channel_tap),
+        finish_(finishOf(p)),
+        padded_(!(p.window.pads == Padding2d{})),
+        height_(in_[2] + p.window.pads.top + p.window.pads.bottom),
+        width_(in_[3] + p.window.pads.left + p.window.pads.right) {
+    for (std::int64_t c = 0; c < in_[1]; ++c) {
+      for (std::int64_t ky = 0; ky < window_.kernel.h; ++ky) {
+        for (std::int64_t kx = 0; kx < window_.kernel.w; ++kx)
+          offsets_.push_back((c * height_ + ky) * width_ + kx);
+      }
+    }
+    parts_ = partsFor(p, out_[2]);
+  }
+
+  Status run(const float* input, const float*, float* output,
+             std::span<std::byte> scratch) override {
+    const float* planes = input;
+    if (padded_) {
+      auto* copy = reinterpret_cast<float*>(scratch.data());
+      pad(input, copy);
+      planes = copy;
+    }
+    parallel(parts_, [&](std::size_t part) {
+      const Share rows = share(out_[0] * out_[2], part, parts_);
+      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+        const std::int64_t image = row / out_[2];
+        const std::int64_t y = row % out_[2];
+        runRow(planes + (image * in_[1] * height_ + y * window_.stride.h) * width_,
+               output + row * out_[3] * output_pitch_);
+      }
+    });
+    return {};
+  }
+  std::size_t weightBytes() const override { return weights_.bytes(); }
+  std::size_t scratchBytes() const override {
+    return padded_ ? static_cast<std::size_t>(in_[0] * in_[1] * height_ * width_) * sizeof(float)
+                   : 0;
+  }
+
+ private:
+  void pad(const float* from, float* to) const {
+    parallel(parts_, [&](std::size_t part) {
+      const Share rows = share(in_[0] * in_[1] * height_, part, parts_);
+      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+        const std::int64_t plane = row / height_;
+        const std::int64_t y = row % height_ - window_.pads.top;
+        float* line = to + row * width_;
+        if (y < 0 || y >= in_[2]) {
+          std::fill_n(line, width_, 0.0F);
+          continue;
+        }
+        std::fill_n(line, window_.pads.left, 0.0F);
+        std::copy_n(from + (plane * in_[2] + y) * in_[3], in_[3], line + window_.pads.left);
+        std::fill_n(line + window_.pads.left + in_[3], window_.pads.right, 0.0F);
+      }
+    });
+  }
+
+  void runRow(const float* x, float* y) const {
+    std::array<const float*, 16> inputs{};
+    for (std::int64_t column = 0; column < out_[3]; column += table_.pixels) {
+      OffsetPixels pixels;
+      pixels.count = std::min(table_.pixels, out_[3] - column);
+      for (std::int64_t i = 0; i < pixels.count; ++i)
+        inputs[static_cast<std::size_t>(i)] = x + (column + i) * window_.stride.w;
+      pixels.inputs = inputs.data();
+      pixels.offsets = offsets_.data();
+      pixels.depth = static_cast<std::int64_t>(offsets_.size());
+      pixels.output_pitch = output_pitch_;
+      for (const PackedWeights::Part& part : weights_.group(0)) {
+        pixels.output = y + column * output_pitch_ + part.first;
+        table_.multiplyOffset(pixels, part.panel, finish_);
+      }
+    }
+  }
+
+  const KernelTable& table_;
+  Window2d window_;
+  Shape in_, out_;
+  std::int64_t output_pitch_;
+  PackedWeights weights_;
+  Finish finish_;
+  bool padded_;
+  std::int64_t height_, width_;
+  std::vector<std::int64_t> offsets_;
+  std::size_t parts_;
+};
+
+/// One filter for each channel.
+class DepthwiseConv final : public ConvKernel {
+ public:
+  DepthwiseConv(const ConvProblem& p, const KernelTable& table)
+      : table_(table), problem_(p), finish_(finishOf(p)) {
+    const std::int64_t channels = p.input.shape[1];
+    const std::int64_t taps = p.window.kernel.h * p.window.kernel.w;
+    pitch_ = (channels + table.lanes - 1) / table.lanes * table.lanes;
+    weights_ = Tensor(DType::f32, Shape{taps + 1, pitch_});
+    float* to = weights_.mutableAs<float>().data();
+    for (std::int64_t c = 0; c < channels; ++c) {
+      if (!p.bias.empty()) to[c] = p.bias[static_cast<std::size_t>(c)];
+      for (std::int64_t t = 0; t < taps; ++t)
+        to[(t + 1) * pitch_ + c] = p.weights[static_cast<std::size_t>(c * taps + t)];
+    }
+    problem_.weights = {};
+    problem_.bias = {};
+    parts_ = partsFor(p, p.output.shape[0] * p.output.shape[2]);
+  }
+
+  Status run(const float* input, const float* residual, float* output,
+             std::span<std::byte>) override {
+    const ConvProblem& p = problem_;
+    const Shape& out = p.output.shape;
+    parallel(parts_, [&](std::size_t part) {
+      WindowRow row;
+      row.input_row_pitch = rowPitch(p.input);
+      row.input_pitch = pixelPitch(p.input);
+      row.output_pitch = pixelPitch(p.output);
+      row.residual_pitch = p.residual ? pixelPitch(*p.residual) : 0;
+      row.input_height = p.input.shape[2];
+      row.input_width = p.input.shape[3];
+      row.output_width = out[3];
+      row.channels = out[1];
+      row.kernel_h = p.window.kernel.h;
+      row.kernel_w = p.window.kernel.w;
+      row.stride = p.window.stride.w;
+      row.dilation_h = p.window.dilation.h;
+      row.dilation_w = p.window.dilation.w;
+      row.pad_left = p.window.pads.left;
+      row.bias = weights_.as<float>().data();
+      row.weights = row.bias + pitch_;
+      row.weight_pitch = pitch_;
+      const Share rows = share(out[0] * out[2], part, parts_);
+      for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+        row.input = input + i / out[2] * imagePitch(p.input);
+        row.top = i % out[2] * p.window.stride.h - p.window.pads.top;
+        row.output = output + i * out[3] * row.output_pitch;
+        if (p.residual) row.residual = residual + i * out[3] * row.residual_pitch;
+        table_.depthwiseRow(row, finish_);
+      }
+    });
+    return {};
+  }
+  std::size_t weightBytes() const override { return weights_.type().bytes(); }
+  std::size_t scratchBytes() const override { return 0; }
+
+ private:
+  const KernelTable& table_;
+  ConvProblem problem_;
+  Finish finish_;
+  Tensor weights_;
+  std::int64_t pitch_;
+  std::size_t parts_;
+};
+
+}  // namespace
+
+bool ownConvTakes(const ConvProblem& p) {
+  if (!isFlat(p.output) || (p.residual && !isFlat(*p.residual))) return false;
+  return isMap(p.input) || isPlanar(p);
+}
+
+std::unique_ptr<ConvKernel> makeOwnConv(const ConvProblem& p, const KernelTable& table) {
+  if (isPlanar(p)) return std::make_unique<PlanarConv>(p, table);
+  if (isDepthwise(p)) return std::make_unique<DepthwiseConv>(p, table);
+  if (isPointwise(p)) return std::make_unique<PointwiseConv>(p, table);
+  return std::make_unique<WindowConv>(p, table);
+}
+
+}  // namespace narrows::executor

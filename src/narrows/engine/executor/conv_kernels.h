@@ -1,0 +1,16 @@
+#pragma once
+
+#include "narrows/engine/executor/backend.h"
+#include "narrows/engine/executor/kernels/table.h"
+
+namespace narrows::executor {
+
+/// Whether the executor's own kernels compute the problem in just these layouts. They take any map
+/// as input, also a slice of another, and maps without gaps between rows as output; a first layer
+/// may read its few channels as planes (row-major).
+bool ownConvTakes(const ConvProblem& problem);
+
+/// The own kernel for a problem that `ownConvTakes` accepts.
+std::unique_ptr<ConvKernel> makeOwnConv(const ConvProblem& problem, const KernelTable& table);
+
+}  // namespace narrows::executor

@@ -1,0 +1,22 @@
+#include "narrows/engine/executor/kernels/table.h"
+
+#include <array>
+
+namespace narrows::executor {
+
+std::span<const KernelTable* const> kernelTables() {
+#if defined(__x86_64__)
+  static const std::array<const KernelTable*, 3> kAll{&avx512Table(), &avx2Table(),
+                                                      &genericTable()};
+  static const bool kAvx512 =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+  static const bool kAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  return std::span(kAll).subspan(kAvx512 && kAvx2 ? 0 : kAvx2 ? 1 : 2);
+#else
+  static const std::array<const KernelTable*, 1> kAll{&genericTable()};
+  return kAll;
+#endif
+}
+
+}  // namespace narrows::executor

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "narrows/engine/executor/activation.h"
+
+/// Kernels that exist once for each instruction set. Every element is computed by the same sequence
+/// of rounded operations on AVX2 and AVX-512, so both give the same bits.
+namespace narrows::executor {
+
+/// What follows the sum of a result; see Epilogue.
+struct Finish {
+  Activation activation;
+  bool residual_after_activation = false;
+};
+
+/// A panel of weights: `channels` results of which each pixel gets all. Weights are stored for
+/// every input number in turn, `vectors` vectors wide, padded with zeros; so is the bias.
+struct Panel {
+  const float* weights = nullptr;
+  const float* bias = nullptr;
+  std::int64_t vectors = 1;
+  std::int64_t channels = 1;
+};
+
+/// A run of pixels: pixel i of the input is `input + i * input_pitch`, and so on.
+struct PixelRun {
+  const float* input = nullptr;
+  const float* residual = nullptr;  // null when absent
+  float* output = nullptr;
+  std::int64_t input_pitch = 0;
+  std::int64_t residual_pitch = 0;
+  std::int64_t output_pitch = 0;
+  std::int64_t count = 0;
+};
+
+/// Up to `KernelTable::pixels` results, each the sum over `taps` of pointers to `depth` adjacent
+/// input numbers: tap t of pixel i is at `inputs[t * KernelTable::pixels + i]`.
+struct TappedPixels {
+  const float* const* inputs = nullptr;
+  const float* residual = nullptr;  // null when absent
+  float* output = nullptr;
+  std::int64_t residual_pitch = 0;
+  std::int64_t output_pitch = 0;
+  std::int64_t count = 0;
+};
+
+/// Results whose input numbers lie at the same offsets from each pixel's first one.
+struct OffsetPixels {
+  const float* const* inputs = nullptr;  // one for each pixel
+  const std::int64_t* offsets = nullptr;
+  std::int64_t depth = 0;
+  float* output = nullptr;
+  std::int64_t output_pitch = 0;
+  std::int64_t count = 0;
+};
+
+/// One row of a map that is folded channel by channel through a window: depthwise convolution,
+/// maximum or sum. `input` is the first pixel of the image; rows of the window that do not lie in
+/// the image are skipped, and so are columns.
+struct WindowRow {
+  const float* input = nullptr;
+  const float* residual = nullptr;
+  float* output = nullptr;
+  std::int64_t input_row_pitch = 0;
+  std::int64_t input_pitch = 0;
+  std::int64_t residual_pitch = 0;
+  std::int64_t output_pitch = 0;
+  std::int64_t input_height = 0;
+  std::int64_t input_width = 0;
+  std::int64_t output_width = 0;
+  std::int64_t channels = 0;
+  std::int64_t top = 0;  // input row of the window's first row, may lie outside
+  std::int64_t kernel_h = 1;
+  std::int64_t kernel_w = 1;
+  std::int64_t stride = 1;
+  std::int64_t dilation_h = 1;
+  std::int64_t dilation_w = 1;
+  std::int64_t pad_left = 0;
+  const float* weights = nullptr;  // [tap][weight_pitch], depthwise only
+  const float* bias = nullptr;     // [weight_pitch]
+  std::int64_t weight_pitch = 0;   // a multiple of the vector's length
+};
+
+enum class Arithmetic : std::uint8_t { add, sub, mul, div, min, max };
+
+/// Operands of an elementwise operation: dense results, each operand dense or one number for all.
+struct BinaryRun {
+  const float* a = nullptr;
+  const float* b = nullptr;
+  float* output = nullptr;
+  bool a_varies = true;
+  bool b_varies = true;
+  std::int64_t count = 0;
+};
+
+struct KernelTable {
+  std::string_view name;
+  std::int64_t lanes;    // floats of a vector
+  std::int64_t pixels;   // pixels computed at once
+  std::int64_t vectors;  // most vectors of a panel
+
+  void (*multiply)(const PixelRun& run, std::int64_t depth, const Panel& panel,
+                   const Finish& finish);
+  void (*multiplyTapped)(const TappedPixels& pixels, std::int64_t taps, std::int64_t depth,
+                         const Panel& panel, const Finish& finish);
+  void (*multiplyOffset)(const OffsetPixels& pixels, const Panel& panel, const Finish& finish);
+  void (*depthwiseRow)(const WindowRow& row, const Finish& finish);
+  void (*maxRow)(const WindowRow& row);
+  void (*sumRow)(const WindowRow& row);
+  void (*activate)(const Activation& activation, const float* x, float* y, std::int64_t count);
+  void (*arithmetic)(Arithmetic kind, const BinaryRun& run, const Activation& activation);
+  void (*exponential)(const float* x, float* y, std::int64_t count);
+};
+
+/// The tables that this CPU can run, the fastest first.
+std::span<const KernelTable* const> kernelTables();
+
+const KernelTable& genericTable();
+#if defined(__x86_64__)
+const KernelTable& avx2Table();
+const KernelTable& avx512Table();
+#endif
+
+}  // namespace narrows::executor

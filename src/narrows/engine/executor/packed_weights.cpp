@@ -1,0 +1,56 @@
+#include "narrows/engine/executor/packed_weights.h"
+
+#include <algorithm>
+
+namespace narrows::executor {
+namespace {
+
+/// Widths in vectors of the panels of `vectors` vectors in all, as even as can be.
+std::vector<std::int64_t> panelWidths(std::int64_t vectors, std::int64_t most) {
+  const std::int64_t count = (vectors + most - 1) / most;
+  std::vector<std::int64_t> widths;
+  for (std::int64_t i = 0; i < count; ++i)
+    widths.push_back(vectors * (i + 1) / count - vectors * i / count);
+  return widths;
+}
+
+}  // namespace
+
+PackedWeights::PackedWeights(const ConvProblem& problem, const KernelTable& table,
+                             DepthOrder order) {
+  const std::int64_t outputs = problem.output.shape[1] / problem.groups;
+  const std::int64_t inputs = problem.input.shape[1] / problem.groups;
+  const std::int64_t taps = problem.window.kernel.h * problem.window.kernel.w;
+  const std::int64_t depth = inputs * taps;
+  const auto widths = panelWidths((outputs + table.lanes - 1) / table.lanes, table.vectors);
+  std::int64_t width_of_group = 0;
+  for (std::int64_t width : widths) width_of_group += width * table.lanes;
+  storage_ = Tensor(DType::f32, Shape{problem.groups * width_of_group * (depth + 1)});
+  float* to = storage_.mutableAs<float>().data();
+  parts_per_group_ = widths.size();
+  for (std::int64_t g = 0; g < problem.groups; ++g) {
+    std::int64_t first = 0;
+    for (std::int64_t vectors : widths) {
+      const std::int64_t width = vectors * table.lanes;
+      const std::int64_t channels = std::min(width, outputs - first);
+      float* bias = to;
+      float* weights = to + width;
+      to += width * (depth + 1);
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const std::int64_t channel = g * outputs + first + c;
+        if (!problem.bias.empty()) bias[c] = problem.bias[static_cast<std::size_t>(channel)];
+        const float* from = problem.weights.data() + channel * depth;
+        for (std::int64_t i = 0; i < inputs; ++i) {
+          for (std::int64_t t = 0; t < taps; ++t) {
+            const std::int64_t k = order == DepthOrder::tap_channel ? t * inputs + i : i * taps + t;
+            weights[k * width + c] = from[i * taps + t];
+          }
+        }
+      }
+      parts_.push_back({{weights, bias, vectors, channels}, first});
+      first += channels;
+    }
+  }
+}
+
+}  // namespace narrows::executor
