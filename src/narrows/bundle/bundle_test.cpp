@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 
 #include "narrows/base/file.h"
 #include "narrows/bundle/archive.h"
@@ -96,7 +97,7 @@ class BundleTest : public testing::Test {
     return *std::move(text);
   }
   static void put(const fs::path& path, const std::string& bytes) {
-    EXPECT_TRUE(writeFileAtomically(path, asBytes(bytes)).ok());
+    std::ofstream(path, std::ios::binary) << bytes;
   }
 
   /// Files of the directory form, relative.
