@@ -63,7 +63,9 @@ Result<std::string> serverAddress(ChildProcess& server, const std::filesystem::p
     NARROWS_TRY(text, readTextFile(output));
     if (const std::size_t end = text.find('\n'); end != std::string::npos) {
       const Json line = Json::parse(text.substr(0, end), nullptr, false);
-      if (line.is_object() && line.contains("address")) return line["address"].get<std::string>();
+      if (line.is_object() && line.contains("host") && line.contains("port")) {
+        return fmt::format("{}:{}", line["host"].get<std::string>(), line["port"].get<int>());
+      }
       return makeError("the server printed \"{}\", expected its address", text.substr(0, end));
     }
     if (!server.running()) return makeError("the server ended before it listened");
