@@ -17,7 +17,8 @@ namespace narrows {
 enum class DataLayout : std::uint8_t {
   /// Found out from the folder.
   automatic,
-  /// images/[SPLIT/]NAME.jpg with labels/[SPLIT/]NAME.txt, lines "class cx cy w h", relative.
+  /// images/[SPLIT/]NAME.jpg with labels/[SPLIT/]NAME.txt, lines "class cx cy w h", relative; names
+  /// in labels.txt or classes.txt, one a line, if there.
   yolo,
   /// JPEGImages, Annotations and ImageSets/Main/SPLIT.txt, or images and annotations.
   voc,

@@ -62,6 +62,15 @@ TEST_F(DataSetTest, YoloBoxesAreCentresAndSizes) {
   EXPECT_EQ(set.items[1].boxes, expected);
 }
 
+TEST_F(DataSetTest, YoloNamesComeFromTheModelOrTheSet) {
+  writePicture("images/a.png");
+  write("labels/a.txt", "1 0.5 0.5 1 1");
+  EXPECT_TRUE(open(root()).labels.empty());
+  write("labels.txt", "cat\ndog\n");
+  EXPECT_EQ(open(root()).labels, (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_EQ(open(root(), {.labels = {"x"}}).labels, std::vector<std::string>{"x"});
+}
+
 TEST_F(DataSetTest, YoloSplitsPreferVal) {
   writePicture("images/train2017/x.png");
   writePicture("images/val2017/y.png");

@@ -53,6 +53,14 @@ Result<std::vector<TruthBox>> readBoxes(const fs::path& path) {
   return boxes;
 }
 
+/// Names beside the pictures, one a line; none when the set has no such file.
+Result<std::vector<std::string>> readNames(const fs::path& path) {
+  for (const char* file : {"labels.txt", "classes.txt"}) {
+    if (isFile(path / file)) return readLines(path / file, kMaxLabel + 1);
+  }
+  return std::vector<std::string>{};
+}
+
 }  // namespace
 
 Result<DataSet> openYolo(const fs::path& path, const DataOptions& options) {
@@ -61,7 +69,8 @@ Result<DataSet> openYolo(const fs::path& path, const DataOptions& options) {
   DataSet set;
   set.truth = TruthKind::boxes;
   set.split = split;
-  set.labels = options.labels;
+  NARROWS_TRY(names, readNames(path));
+  set.labels = options.labels.empty() ? std::move(names) : options.labels;
   NARROWS_TRY(pictures, listPictures(path / "images" / split));
   for (const fs::path& picture : pictures) {
     DataItem item;
