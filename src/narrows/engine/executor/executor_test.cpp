@@ -81,6 +81,24 @@ TEST_P(RandomGraphs, MatchTheReference) {
   }
 }
 
+TEST(Fusion, ASumOfTwoConvolutionsBelongsToOneOfThem) {
+  RandomGraph random(1);
+  Graph graph;
+  const ValueId x = graph.addInput("x", {DType::f32, Shape{1, 3, 5, 4}});
+  Tensor weight(DType::f32, Shape{2, 3, 1, 1});
+  for (float& w : weight.mutableAs<float>()) w = 0.5F;
+  const ValueId w = graph.addConstant("w", std::move(weight));
+  auto a = graph.add(Conv2d{}, {x, w});
+  auto b = graph.add(Conv2d{}, {x, w});
+  auto sum = graph.add(Binary{BinaryKind::add}, {*a, *b});
+  ASSERT_TRUE(sum.ok() && graph.setOutputs({*sum}).ok());
+  const std::vector<Tensor> inputs = random.inputs(graph);
+  const auto expected = runProgram(*compiled(graph, "reference"), viewsOf(inputs));
+  const auto actual = runProgram(*compiled(graph, "onednn"), viewsOf(inputs));
+  ASSERT_TRUE(expected.ok() && actual.ok());
+  EXPECT_LE(difference((*expected)[0], (*actual)[0]), 1e-6);
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, RandomGraphs, testing::Values(1, 3, 8, 20));
 
 }  // namespace

@@ -71,7 +71,7 @@ bool FusionPlan::growActivation(const Graph& graph, Fused& fused) {
   Epilogue& epilogue = fused.epilogue;
   if (epilogue.activation.kind != ActivationKind::none) return false;
   const NodeId reader = onlyReader(graph, fused.result);
-  if (!reader.valid() || absorbed_[reader.index()]) return false;
+  if (!reader.valid() || isTaken(reader)) return false;
   const auto activation = activationOf(graph.node(reader).op);
   if (!activation) return false;
   epilogue.activation = *activation;
@@ -108,7 +108,7 @@ bool FusionPlan::growResidual(const Graph& graph, Fused& fused) {
   Epilogue& epilogue = fused.epilogue;
   if (epilogue.residual.valid()) return false;
   const NodeId reader = onlyReader(graph, fused.result);
-  if (!reader.valid() || absorbed_[reader.index()]) return false;
+  if (!reader.valid() || isTaken(reader)) return false;
   const Node& node = graph.node(reader);
   const auto* binary = std::get_if<Binary>(&node.op);
   if (binary == nullptr || binary->kind != BinaryKind::add) return false;

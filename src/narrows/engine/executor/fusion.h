@@ -39,6 +39,8 @@ class FusionPlan {
   bool growGate(const Graph& graph, Fused& fused);
   bool growResidual(const Graph& graph, Fused& fused);
   void extend(const Graph& graph, Fused& fused, NodeId by);
+  /// Whether another chain holds the node: inside, or as its end.
+  bool isTaken(NodeId id) const { return absorbed_[id.index()] || heads_[id.index()] != id; }
 
   std::vector<bool> absorbed_;
   std::vector<NodeId> heads_;
