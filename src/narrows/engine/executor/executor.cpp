@@ -6,6 +6,7 @@
 #include "narrows/engine/executor/parallel.h"
 #include "narrows/engine/executor/program_parts.h"
 #include "narrows/graph/liveness.h"
+#include "narrows/graph/passes.h"
 
 namespace narrows::executor {
 namespace {
@@ -87,7 +88,8 @@ class Executor final : public Engine {
                                            const EngineOptions& options) const override {
     const std::size_t threads = std::max<std::size_t>(options.threads, 1);
     const TeamSize team(threads);
-    NARROWS_TRY(parts, lower(graph, *backend_, kernels_, threads));
+    NARROWS_TRY(simple, simplify(graph));
+    NARROWS_TRY(parts, lower(simple, *backend_, kernels_, threads));
     return std::unique_ptr<Program>(std::make_unique<ExecutorProgram>(std::move(parts), threads));
   }
 
