@@ -1,0 +1,156 @@
+#include "narrows/runtime/grpc_transport.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "inference.grpc.pb.h"
+#include "narrows/runtime/grpc_bytes.h"
+
+namespace narrows {
+namespace {
+
+constexpr const char* kInferMethod = "/inference.GRPCInferenceService/ModelInfer";
+
+CallStatus fromGrpc(const grpc::Status& status) {
+  switch (status.error_code()) {
+    case grpc::OK:
+      return {};
+    case grpc::CANCELLED:
+    case grpc::INVALID_ARGUMENT:
+    case grpc::DEADLINE_EXCEEDED:
+    case grpc::NOT_FOUND:
+    case grpc::PERMISSION_DENIED:
+    case grpc::RESOURCE_EXHAUSTED:
+    case grpc::FAILED_PRECONDITION:
+    case grpc::INTERNAL:
+    case grpc::UNAVAILABLE:
+    case grpc::DATA_LOSS:
+    case grpc::UNAUTHENTICATED:
+      return {static_cast<CallCode>(status.error_code()), status.error_message()};
+    default:
+      return {CallCode::unknown, status.error_message()};
+  }
+}
+
+Result<std::shared_ptr<grpc::ChannelCredentials>> credentials(const GrpcTransportOptions& options) {
+  if (!options.tls.any()) {
+    if (!options.plain_text && !isLoopback(options.address)) {
+      return makeError(
+          "{} is another machine: give the authority of its certificate, or ask for plain text",
+          options.address);
+    }
+    return grpc::InsecureChannelCredentials();
+  }
+  if (options.tls.authority.empty()) {
+    return makeError("a client certificate needs the authority of the server's");
+  }
+  NARROWS_TRY(material, readTlsFiles(options.tls));
+  grpc::SslCredentialsOptions tls;
+  tls.pem_root_certs = material.authority;
+  tls.pem_private_key = material.key;
+  tls.pem_cert_chain = material.certificate;
+  return grpc::SslCredentials(tls);
+}
+
+}  // namespace
+
+class GrpcTransport::Impl {
+ public:
+  Impl(const GrpcTransportOptions& options,
+       const std::shared_ptr<grpc::ChannelCredentials>& security)
+      : token_(options.token) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(static_cast<int>(options.max_reply_bytes));
+    // A server that is back is found again within a second.
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+    // Retries are the node's business: it knows its deadline and counts them.
+    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+    // Nodes in one process get connections of their own.
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    if (!options.server_name.empty()) {
+      arguments.SetSslTargetNameOverride(options.server_name);
+    }
+    const auto channel = grpc::CreateCustomChannel(options.address, security, arguments);
+    generic_ = std::make_unique<grpc::GenericStub>(channel);
+    stub_ = inference::GRPCInferenceService::NewStub(channel);
+  }
+
+  ~Impl() {
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+  CallStatus infer(ByteSpan request, Seconds timeout, ByteVector& reply) {
+    grpc::ClientContext context;
+    prepare(context, timeout);
+    const auto call =
+        generic_->PrepareUnaryCall(&context, kInferMethod, toByteBuffer(request), &queue_);
+    call->StartCall();
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    call->Finish(&response, &status, this);
+    void* tag = nullptr;
+    bool ok = false;
+    // The context's deadline ends the call in any case, so there is always something to wait for.
+    if (!queue_.Next(&tag, &ok)) return {CallCode::internal, "the call was lost"};
+    CallStatus result = fromGrpc(status);
+    if (result.ok() && !toBytes(response, reply)) {
+      result = {CallCode::internal, "the reply cannot be read"};
+    }
+    return result;
+  }
+
+  CallStatus ready(Seconds timeout) {
+    grpc::ClientContext context;
+    prepare(context, timeout);
+    // A probe is worth a new attempt to connect; a call without a connection fails at once.
+    context.set_wait_for_ready(true);
+    inference::ServerReadyResponse response;
+    const CallStatus status =
+        fromGrpc(stub_->ServerReady(&context, inference::ServerReadyRequest(), &response));
+    if (status.ok() && !response.ready()) {
+      return {CallCode::unavailable, "the server is not ready"};
+    }
+    return status;
+  }
+
+ private:
+  void prepare(grpc::ClientContext& context, Seconds timeout) {
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::microseconds(std::llround(timeout.value() * 1e6)));
+    if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
+  }
+
+  const std::string token_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericStub> generic_;
+  std::unique_ptr<inference::GRPCInferenceService::Stub> stub_;
+};
+
+GrpcTransport::GrpcTransport(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GrpcTransport::~GrpcTransport() = default;
+
+Result<std::unique_ptr<GrpcTransport>> GrpcTransport::create(const GrpcTransportOptions& options) {
+  silenceGrpc();
+  NARROWS_CHECK(checkAddress(options.address));
+  NARROWS_TRY(security, credentials(options));
+  return std::unique_ptr<GrpcTransport>(
+      new GrpcTransport(std::make_unique<Impl>(options, security)));
+}
+
+CallStatus GrpcTransport::infer(ByteSpan request, Seconds timeout, ByteVector& reply) {
+  return impl_->infer(request, timeout, reply);
+}
+CallStatus GrpcTransport::ready(Seconds timeout) {
+  return impl_->ready(timeout);
+}
+
+}  // namespace narrows
