@@ -1,18 +1,18 @@
-// Runs the two pieces of a bundle in ONNX Runtime, one after the other, on one input, and compares
-// what comes out with the engine's output of the same pieces.
+// Runs the pieces of a bundle in ONNX Runtime, as its plan connects them, and compares the outputs
+// with stored ones of the whole network.
 //
-//   node ort_pieces.mjs ORT_FOLDER NODE_PIECE.onnx SERVER_PIECE.onnx INPUT.f32 OUTPUT.f32...
+//   node ort_pieces.mjs ORT_FOLDER BUNDLE INPUT.f32 OUTPUT.f32...
 //
-// The .f32 files are raw little-endian floats: the network's input, and the outputs of the server
-// piece in the order in which the model lists them. Prints one JSON line with the largest
-// difference, relative to the range of the output.
-import { createRequire } from 'node:module';
+// BUNDLE is the directory that `narrows split` writes. The .f32 files are raw little-endian floats:
+// the network's input and its outputs in the model's order; of a stack of samples the first is
+// taken. Prints the largest difference, relative to the range of its output.
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
-const [ortFolder, nodePath, serverPath, inputPath, ...outputPaths] = process.argv.slice(2);
+const [ortFolder, bundle, inputPath, ...outputPaths] = process.argv.slice(2);
 if (outputPaths.length === 0) {
-  console.error('usage: ort_pieces.mjs ORT_FOLDER NODE_PIECE SERVER_PIECE INPUT OUTPUT...');
+  console.error('usage: ort_pieces.mjs ORT_FOLDER BUNDLE INPUT.f32 OUTPUT.f32...');
   process.exit(2);
 }
 const require = createRequire(join(resolve(ortFolder), 'index.js'));
@@ -23,49 +23,60 @@ function readFloats(path) {
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
-/** A float tensor in the shape that the session wants for its input. */
-function inputTensor(session, name, floats) {
-  const metadata = session.inputMetadata.find((input) => input.name === name);
-  return new ort.Tensor('float32', floats, metadata.shape.map(Number));
+function elementsOf(shape) {
+  return shape.reduce((product, extent) => product * extent, 1);
 }
 
 /** Largest difference, relative to the largest minus the smallest of `expected`. */
 function relativeError(actual, expected) {
-  if (actual.length !== expected.length) {
-    throw new Error(`${actual.length} values, expected ${expected.length}`);
+  if (actual.length > expected.length) {
+    throw new Error(`${actual.length} values, ${expected.length} are stored`);
   }
   let low = Infinity;
   let high = -Infinity;
   let worst = 0;
-  for (let i = 0; i < expected.length; ++i) {
+  actual.forEach((value, i) => {
     low = Math.min(low, expected[i]);
     high = Math.max(high, expected[i]);
-    const difference = Math.abs(actual[i] - expected[i]);
-    // A difference that is no number must not pass as zero.
+    const difference = Math.abs(value - expected[i]);
+    // A difference that is not a number must not pass as zero.
     worst = difference <= worst ? worst : difference;
-  }
+  });
   return high > low ? worst / (high - low) : worst;
 }
 
-const nodePiece = await ort.InferenceSession.create(nodePath);
-const serverPiece = await ort.InferenceSession.create(serverPath);
-const image = nodePiece.inputNames[0];
-const crossing = await nodePiece.run({
-  [image]: inputTensor(nodePiece, image, readFloats(inputPath)),
-});
-// The pieces of a bundle name the values that cross the cut alike on both sides.
-const received = {};
-for (const name of serverPiece.inputNames) {
-  const value = crossing[name] ?? (nodePiece.outputNames.length === 1
-    ? crossing[nodePiece.outputNames[0]] : undefined);
-  if (value === undefined) throw new Error(`the node piece gives no value for input ${name}`);
-  received[name] = value;
+const plan = JSON.parse(readFileSync(join(bundle, 'plan.json'), 'utf8'));
+// Where a value is: the name of its piece (none for the model's own ends) and of its port.
+const keyOf = (end) => `${end.piece ?? ''}\n${end.port}`;
+const values = new Map();
+const [input] = plan.inputs;
+values.set(keyOf({ port: input.name }), new ort.Tensor('float32',
+  readFloats(inputPath).subarray(0, elementsOf(input.shape)), input.shape));
+
+/** The value that a transfer brings to `end`. A plan of `split` moves whole tensors. */
+function arrivingAt(end) {
+  const transfer = plan.transfers.find((entry) => keyOf(entry.destination) === keyOf(end));
+  const value = transfer && values.get(keyOf(transfer.source));
+  if (!value) throw new Error(`nothing arrives at ${end.piece ?? 'output'} ${end.port}`);
+  return value;
 }
-const answers = await serverPiece.run(received);
-const errors = outputPaths.map((path, index) =>
-  relativeError(answers[serverPiece.outputNames[index]].data, readFloats(path)));
-console.log(JSON.stringify({
-  node: nodePath,
-  server: serverPath,
-  max_rel_error: errors.reduce((worst, error) => (error <= worst ? worst : error), 0),
-}));
+
+for (const piece of plan.pieces) {
+  const session = await ort.InferenceSession.create(join(bundle, 'pieces', `${piece.name}.onnx`));
+  const feeds = {};
+  for (const port of piece.inputs) {
+    feeds[port.name] = arrivingAt({ piece: piece.name, port: port.name });
+  }
+  const results = await session.run(feeds);
+  for (const port of piece.outputs) {
+    values.set(keyOf({ piece: piece.name, port: port.name }), results[port.name]);
+  }
+}
+const errors = plan.outputs.map((port, index) =>
+  relativeError(arrivingAt({ port: port.name }).data, readFloats(outputPaths[index])));
+if (errors.length !== outputPaths.length) {
+  throw new Error(`the model has ${errors.length} outputs, ${outputPaths.length} are given`);
+}
+const worst = errors.reduce((most, error) => (error <= most ? most : error), 0);
+if (!Number.isFinite(worst)) throw new Error('an output is not finite');
+console.log(worst);
