@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
 #include "narrows/graph/evaluate.h"
 #include "narrows/graph/pass_list.h"
@@ -108,6 +109,7 @@ std::optional<Affine> affineOf(const Graph& graph, const Node& node) {
 struct Folded {
   Tensor weight;
   Tensor bias;
+  NodeId producer;
 };
 
 /// `channel_of(i)` is the output channel to which element i of the weight belongs.
@@ -115,7 +117,8 @@ template <class ChannelOf>
 Folded foldInto(const Tensor& weight, const std::vector<double>& bias, const Affine& affine,
                 ChannelOf channel_of) {
   Folded folded{Tensor(weight.type()),
-                Tensor(DType::f32, Shape{static_cast<std::int64_t>(affine.scale.size())})};
+                Tensor(DType::f32, Shape{static_cast<std::int64_t>(affine.scale.size())}),
+                NodeId()};
   const auto from = weight.as<float>();
   const auto to = folded.weight.mutableAs<float>();
   for (std::size_t i = 0; i < from.size(); ++i) {
@@ -189,20 +192,37 @@ bool isSoleReader(const Graph& graph, ValueId value) {
 }  // namespace
 
 Result<Graph> foldAffine(const Graph& graph) {
-  // The producer is copied first and loses its reader; the pass for dead nodes takes it away.
-  return rewrite(graph, [&](GraphCopy& copy, NodeId id) -> Result<bool> {
+  // Decided first, so that a producer that is folded is not copied and its constants' names stay
+  // free for the new ones.
+  std::unordered_map<NodeId, Folded> folds;
+  std::vector<bool> gone(graph.nodeCount(), false);
+  for (NodeId id : nodeIds(graph)) {
     const Node& node = graph.node(id);
     const auto affine = affineOf(graph, node);
-    if (!affine || !isSoleReader(graph, affine->x)) return false;
-    if (graph.shape(affine->x) != graph.shape(node.outputs[0])) return false;
-    const Node& producer = graph.node(graph.value(affine->x).producer);
-    auto folded = foldIntoProducer(graph, producer, *affine);
-    if (!folded) return false;
+    if (!affine || !isSoleReader(graph, affine->x)) continue;
+    if (graph.shape(affine->x) != graph.shape(node.outputs[0])) continue;
+    const NodeId producer = graph.value(affine->x).producer;
+    // A producer that takes part in a fold itself waits for the next round.
+    if (folds.contains(producer)) continue;
+    auto folded = foldIntoProducer(graph, graph.node(producer), *affine);
+    if (!folded) continue;
+    folded->producer = producer;
+    gone[producer.index()] = true;
+    folds.emplace(id, std::move(*folded));
+  }
+  return rewrite(graph, [&](GraphCopy& copy, NodeId id) -> Result<bool> {
+    if (gone[id.index()]) return true;
+    const auto found = folds.find(id);
+    if (found == folds.end()) return false;
+    Folded& folded = found->second;
+    const Node& producer = graph.node(folded.producer);
     Op op = producer.op;
     if (auto* gemm = std::get_if<Gemm>(&op)) gemm->beta = 1;
     const std::string& weight_name = graph.value(producer.inputs[1]).name;
-    const ValueId weight = copy.graph().addConstant(weight_name, std::move(folded->weight));
-    const ValueId bias = copy.graph().addConstant(producer.name + ".bias", std::move(folded->bias));
+    const std::string bias_name =
+        producer.input(2).valid() ? graph.value(producer.input(2)).name : producer.name + ".bias";
+    const ValueId weight = copy.graph().addConstant(weight_name, std::move(folded.weight));
+    const ValueId bias = copy.graph().addConstant(bias_name, std::move(folded.bias));
     NARROWS_CHECK(copy.replaceNode(id, std::move(op), {copy.at(producer.inputs[0]), weight, bias}));
     return true;
   });
