@@ -126,7 +126,7 @@ bool isEnd(const Graph& graph, const Cut& cut) {
 }  // namespace
 
 Result<SplitModel> splitAt(const Graph& graph, const Cut& cut,
-                      std::vector<FeatureInterface> interfaces) {
+                           std::vector<FeatureInterface> interfaces) {
   NARROWS_CHECK(checkInterfaceTypes(graph, cut, interfaces));
   SplitBuilder builder(graph);
   const DeviceId node = builder.addDevice(kNodeDevice);

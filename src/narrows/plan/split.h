@@ -23,7 +23,8 @@ struct SplitModel {
 /// outputs are wanted on the server. One interface for each value of the cut, in its order, with
 /// its type. A value of the cut that is an input of the model crosses without a piece, and a side
 /// with nothing to compute has no piece.
-Result<SplitModel> splitAt(const Graph& graph, const Cut& cut, std::vector<FeatureInterface> interfaces);
+Result<SplitModel> splitAt(const Graph& graph, const Cut& cut,
+                           std::vector<FeatureInterface> interfaces);
 
 /// The picture crosses; piece "server" is the whole model. The model must have one input of shape
 /// 1x3xHxW.
