@@ -50,7 +50,7 @@ Color inkOn(Color ground) {
 void drawDetection(Image& image, const Detection& detection, std::span<const std::string> labels) {
   const Color color = labelColor(detection.label);
   const std::int64_t smaller = std::min(image.width, image.height);
-  const auto scale = static_cast<int>(std::clamp<std::int64_t>(smaller / 400, 1, 8));
+  const auto scale = static_cast<int>(std::clamp<std::int64_t>(smaller / 240, 1, 8));
   const std::int64_t x1 = toPixel(detection.box.x1, image.width);
   const std::int64_t y1 = toPixel(detection.box.y1, image.height);
   drawFrame(image, x1, y1, toPixel(detection.box.x2, image.width),
