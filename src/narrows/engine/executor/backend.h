@@ -9,6 +9,7 @@
 #include "narrows/base/result.h"
 #include "narrows/engine/executor/activation.h"
 #include "narrows/engine/executor/layout.h"
+#include "narrows/engine/executor/team.h"
 
 namespace narrows::executor {
 
@@ -34,7 +35,7 @@ class ConvKernel {
  public:
   virtual ~ConvKernel() = default;
   virtual Status run(const float* input, const float* residual, float* output,
-                     std::span<std::byte> scratch) = 0;
+                     std::span<std::byte> scratch, Team& team) = 0;
   virtual std::size_t weightBytes() const = 0;
   virtual std::size_t scratchBytes() const = 0;
 };

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "narrows/engine/executor/packed_weights.h"
-#include "narrows/engine/executor/parallel.h"
 
 namespace narrows::executor {
 namespace {
@@ -82,9 +81,9 @@ class PointwiseConv final : public ConvKernel {
     parts_ = partsFor(p, by_panel_ ? panels : row_pixels_ * rows_ / table.pixels);
   }
 
-  Status run(const float* input, const float* residual, float* output,
-             std::span<std::byte>) override {
-    parallel(parts_, [&](std::size_t part) {
+  Status run(const float* input, const float* residual, float* output, std::span<std::byte>,
+             Team& team) override {
+    team.run(parts_, [&](std::size_t part) {
       const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
       const Share pixels =
           by_panel_ ? Share{0, rows_ * row_pixels_} : share(rows_ * row_pixels_, part, parts_);
@@ -161,9 +160,9 @@ class WindowConv final : public ConvKernel {
     pointers_per_part_ = taps_ * table.pixels;
   }
 
-  Status run(const float* input, const float* residual, float* output,
-             std::span<std::byte> scratch) override {
-    parallel(parts_, [&](std::size_t part) {
+  Status run(const float* input, const float* residual, float* output, std::span<std::byte> scratch,
+             Team& team) override {
+    team.run(parts_, [&](std::size_t part) {
       auto** pointers = reinterpret_cast<const float**>(scratch.data()) +
                         static_cast<std::int64_t>(part) * pointers_per_part_;
       const std::int64_t tiles = (pixels_ + table_.pixels - 1) / table_.pixels;
@@ -293,15 +292,15 @@ class PlanarConv final : public ConvKernel {
     parts_ = partsFor(p, out_[2]);
   }
 
-  Status run(const float* input, const float*, float* output,
-             std::span<std::byte> scratch) override {
+  Status run(const float* input, const float*, float* output, std::span<std::byte> scratch,
+             Team& team) override {
     const float* planes = input;
     if (padded_) {
       auto* copy = reinterpret_cast<float*>(scratch.data());
-      pad(input, copy);
+      pad(input, copy, team);
       planes = copy;
     }
-    parallel(parts_, [&](std::size_t part) {
+    team.run(parts_, [&](std::size_t part) {
       const Share rows = share(out_[0] * out_[2], part, parts_);
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         const std::int64_t image = row / out_[2];
@@ -319,8 +318,8 @@ class PlanarConv final : public ConvKernel {
   }
 
  private:
-  void pad(const float* from, float* to) const {
-    parallel(parts_, [&](std::size_t part) {
+  void pad(const float* from, float* to, Team& team) const {
+    team.run(parts_, [&](std::size_t part) {
       const Share rows = share(in_[0] * in_[1] * height_, part, parts_);
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         const std::int64_t plane = row / height_;
@@ -387,11 +386,11 @@ class DepthwiseConv final : public ConvKernel {
     parts_ = partsFor(p, p.output.shape[0] * p.output.shape[2]);
   }
 
-  Status run(const float* input, const float* residual, float* output,
-             std::span<std::byte>) override {
+  Status run(const float* input, const float* residual, float* output, std::span<std::byte>,
+             Team& team) override {
     const ConvProblem& p = problem_;
     const Shape& out = p.output.shape;
-    parallel(parts_, [&](std::size_t part) {
+    team.run(parts_, [&](std::size_t part) {
       WindowRow row;
       row.input_row_pitch = rowPitch(p.input);
       row.input_pitch = pixelPitch(p.input);

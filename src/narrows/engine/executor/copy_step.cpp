@@ -26,7 +26,7 @@ class CopyStep final : public Step {
     const T* from = memory.read<T>(source_);
     T* to = memory.write<T>(target_);
     const auto strides = loops_.innerStrides();
-    loops_.run(tools_.threads, [&](const auto& offsets, std::int64_t count) {
+    loops_.run(tools_.team, [&](const auto& offsets, std::int64_t count) {
       copyLoop(from + offsets[1], strides[1], to + offsets[0], strides[0], count);
     });
     return {};
@@ -47,7 +47,7 @@ class FillStep final : public Step {
   Status run(const Memory& memory) override {
     float* to = memory.write<float>(target_);
     const std::int64_t stride = loops_.innerStrides()[0];
-    loops_.run(tools_.threads, [&](const auto& offsets, std::int64_t count) {
+    loops_.run(tools_.team, [&](const auto& offsets, std::int64_t count) {
       for (std::int64_t i = 0; i < count; ++i) to[offsets[0] + i * stride] = value_;
     });
     return {};

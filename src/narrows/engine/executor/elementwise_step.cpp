@@ -23,7 +23,7 @@ class ActivationStep final : public Step {
     float* to = memory.write<float>(target_);
     const auto strides = loops_.innerStrides();
     const bool dense = (strides[0] == 1 && strides[1] == 1) || loops_.innerCount() == 1;
-    loops_.run(tools_.threads, [&](const auto& offsets, std::int64_t count) {
+    loops_.run(tools_.team, [&](const auto& offsets, std::int64_t count) {
       const float* x = from + offsets[1];
       float* y = to + offsets[0];
       if (dense) {
@@ -95,7 +95,7 @@ class BinaryStep final : public Step {
     const auto strides = loops_.innerStrides();
     const auto vector = [](std::int64_t stride) { return stride == 0 || stride == 1; };
     const bool dense = strides[0] == 1 && vector(strides[1]) && vector(strides[2]);
-    loops_.run(tools_.threads, [&](const auto& offsets, std::int64_t count) {
+    loops_.run(tools_.team, [&](const auto& offsets, std::int64_t count) {
       const float* p = a + offsets[1];
       const float* q = b + offsets[2];
       float* y = to + offsets[0];

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "narrows/engine/arguments.h"
-#include "narrows/engine/executor/parallel.h"
 #include "narrows/engine/executor/program_parts.h"
 #include "narrows/graph/liveness.h"
 #include "narrows/graph/passes.h"
@@ -13,8 +12,8 @@ namespace {
 
 class ExecutorProgram final : public Program {
  public:
-  explicit ExecutorProgram(ProgramParts parts, std::size_t threads)
-      : parts_(std::move(parts)), threads_(threads), memory_(parts_.buffers.size()) {
+  ExecutorProgram(ProgramParts parts, std::unique_ptr<Team> team)
+      : team_(std::move(team)), parts_(std::move(parts)), memory_(parts_.buffers.size()) {
     planMemory();
     countMemory();
   }
@@ -33,7 +32,6 @@ class ExecutorProgram final : public Program {
       if (buffer.kind == BufferKind::output)
         memory_.bind(BufferId(i), outputs[buffer.index].bytes().data());
     }
-    const TeamSize team(threads_);
     for (const auto& step : parts_.steps) NARROWS_CHECK(step->run(memory_));
     return {};
   }
@@ -69,8 +67,8 @@ class ExecutorProgram final : public Program {
     }
   }
 
+  std::unique_ptr<Team> team_;
   ProgramParts parts_;
-  std::size_t threads_;
   Memory memory_;
   ProgramMemory sizes_;
   Tensor arena_;
@@ -86,11 +84,11 @@ class Executor final : public Engine {
 
   Result<std::unique_ptr<Program>> compile(const Graph& graph,
                                            const EngineOptions& options) const override {
-    const std::size_t threads = std::max<std::size_t>(options.threads, 1);
-    const TeamSize team(threads);
+    auto team = std::make_unique<Team>(options.threads);
     NARROWS_TRY(simple, simplify(graph));
-    NARROWS_TRY(parts, lower(simple, *backend_, kernels_, threads));
-    return std::unique_ptr<Program>(std::make_unique<ExecutorProgram>(std::move(parts), threads));
+    NARROWS_TRY(parts, lower(simple, *backend_, kernels_, *team));
+    return std::unique_ptr<Program>(
+        std::make_unique<ExecutorProgram>(std::move(parts), std::move(team)));
   }
 
  private:

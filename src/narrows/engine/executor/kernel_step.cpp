@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 
-#include "narrows/engine/executor/parallel.h"
 #include "narrows/engine/executor/steps.h"
 #include "narrows/engine/reference/kernel.h"
 
@@ -11,15 +10,15 @@ namespace {
 class ConvStep final : public Step {
  public:
   ConvStep(std::unique_ptr<ConvKernel> kernel, const Operand& input, const Operand* residual,
-           const Operand& output)
-      : kernel_(std::move(kernel)), input_(input), output_(output) {
+           const Operand& output, const StepTools& tools)
+      : kernel_(std::move(kernel)), input_(input), output_(output), tools_(tools) {
     if (residual != nullptr) residual_ = *residual;
   }
 
   Status run(const Memory& memory) override {
     const float* residual = residual_ ? memory.read<float>(*residual_) : nullptr;
     return kernel_->run(memory.read<float>(input_), residual, memory.write<float>(output_),
-                        memory.scratch());
+                        memory.scratch(), tools_.team);
   }
   std::size_t weightBytes() const override { return kernel_->weightBytes(); }
   std::size_t scratchBytes() const override { return kernel_->scratchBytes(); }
@@ -29,6 +28,7 @@ class ConvStep final : public Step {
   Operand input_;
   std::optional<Operand> residual_;
   Operand output_;
+  StepTools tools_;
 };
 
 class ReferenceStep final : public Step {
@@ -95,8 +95,8 @@ class PickPixelsStep final : public Step {
     const float* x = memory.read<float>(source_);
     float* y = memory.write<float>(target_);
     const Shape& out = target_.shape();
-    const std::size_t parts = out.elements() < 8192 ? 1 : tools_.threads;
-    parallel(parts, [&](std::size_t part) {
+    const std::size_t parts = out.elements() < 8192 ? 1 : tools_.team.size();
+    tools_.team.run(parts, [&](std::size_t part) {
       const Share range = share(out[0] * out[2], part, parts);
       for (std::int64_t i = range.begin; i < range.end; ++i)
         pickRow(
@@ -127,8 +127,9 @@ class PickPixelsStep final : public Step {
 }  // namespace
 
 std::unique_ptr<Step> makeConvStep(std::unique_ptr<ConvKernel> kernel, const Operand& input,
-                                   const Operand* residual, const Operand& output) {
-  return std::make_unique<ConvStep>(std::move(kernel), input, residual, output);
+                                   const Operand* residual, const Operand& output,
+                                   const StepTools& tools) {
+  return std::make_unique<ConvStep>(std::move(kernel), input, residual, output, tools);
 }
 
 StepResult makeReferenceStep(const Op& op, std::span<const Operand* const> inputs,

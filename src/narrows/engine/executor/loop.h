@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "narrows/engine/executor/layout.h"
-#include "narrows/engine/executor/parallel.h"
+#include "narrows/engine/executor/team.h"
 
 namespace narrows::executor {
 
@@ -28,7 +28,7 @@ class LoopNest {
   /// its first element in each operand, relative to the operand's first. Work is spread over
   /// `parts`.
   template <class Body>
-  void run(std::size_t parts, const Body& body) const;
+  void run(Team& team, const Body& body) const;
 
  private:
   struct Loop {
@@ -103,17 +103,17 @@ void LoopNest<kOperands>::runPart(std::int64_t begin, std::int64_t end, const Bo
 
 template <std::size_t kOperands>
 template <class Body>
-void LoopNest<kOperands>::run(std::size_t parts, const Body& body) const {
+void LoopNest<kOperands>::run(Team& team, const Body& body) const {
   constexpr std::int64_t kSmall = 8192;  // below this a second thread costs more than it brings
-  if (outer_count_ * inner_.count < kSmall) parts = 1;
+  const std::size_t parts = outer_count_ * inner_.count < kSmall ? 1 : team.size();
   if (outer_count_ >= static_cast<std::int64_t>(parts)) {
-    parallel(parts, [&](std::size_t part) {
+    team.run(parts, [&](std::size_t part) {
       const Share range = share(outer_count_, part, parts);
       runPart(range.begin, range.end, body);
     });
     return;
   }
-  parallel(parts, [&](std::size_t part) {
+  team.run(parts, [&](std::size_t part) {
     const Share range = share(inner_.count, part, parts);
     runPart(0, outer_count_, [&](Offsets offsets, std::int64_t) {
       for (std::size_t k = 0; k < kOperands; ++k) offsets[k] += range.begin * inner_.strides[k];

@@ -25,7 +25,7 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
   if (node.input(2).valid()) problem.bias = graph_.value(node.input(2)).constant->as<float>();
   problem.activation = fused.epilogue.activation;
   problem.residual_after_activation = fused.epilogue.residual_after_activation;
-  problem.threads = tools_.threads;
+  problem.threads = tools_.team.size();
   const Operand output = mapTarget(fused.result);
   problem.output = output.layout;
   std::optional<Operand> residual;
@@ -73,7 +73,8 @@ Status Lowering::emitConv(ConvProblem& problem, const Operand& input,
   NARROWS_TRY(kernel, chooseConv(problem));
   std::vector<Operand> used{input, output};
   if (residual) used.push_back(*residual);
-  emit(makeConvStep(std::move(kernel), input, residual ? &*residual : nullptr, output), used);
+  emit(makeConvStep(std::move(kernel), input, residual ? &*residual : nullptr, output, tools_),
+       used);
   return {};
 }
 
@@ -102,7 +103,7 @@ Status Lowering::lowerProduct(const Node& node, const Fused& fused, bool transpo
   problem.bias = bias;
   problem.activation = fused.epilogue.activation;
   problem.residual_after_activation = fused.epilogue.residual_after_activation;
-  problem.threads = tools_.threads;
+  problem.threads = tools_.team.size();
   Operand input = inForm(node.inputs[0], Form::row_major);
   input.layout = rowsAsPixels(input.layout, k);
   const auto& place = places_[fused.result.index()];

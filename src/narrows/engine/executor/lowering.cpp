@@ -30,10 +30,10 @@ Slice channelSlice(const Shape& shape, std::int64_t first, std::int64_t count) {
 }  // namespace
 
 Lowering::Lowering(const Graph& graph, const Backend& backend, const KernelTable& kernels,
-                   std::size_t threads)
+                   Team& team)
     : graph_(graph),
       backend_(backend),
-      tools_{kernels, threads},
+      tools_{kernels, team},
       fusion_(graph),
       operands_(graph.valueCount()),
       places_(graph.valueCount()),
@@ -354,8 +354,8 @@ bool Lowering::lowerPad(const Node& node, const Pad& op) {
 }
 
 Result<ProgramParts> lower(const Graph& graph, const Backend& backend, const KernelTable& kernels,
-                           std::size_t threads) {
-  return Lowering(graph, backend, kernels, threads).run();
+                           Team& team) {
+  return Lowering(graph, backend, kernels, team).run();
 }
 
 }  // namespace narrows::executor

@@ -18,8 +18,7 @@ enum class Form : std::uint8_t { row_major, map, dense_map };
 /// that only move elements change the layout; copies are made where a kernel needs another form.
 class Lowering {
  public:
-  Lowering(const Graph& graph, const Backend& backend, const KernelTable& kernels,
-           std::size_t threads);
+  Lowering(const Graph& graph, const Backend& backend, const KernelTable& kernels, Team& team);
 
   Result<ProgramParts> run() &&;
 

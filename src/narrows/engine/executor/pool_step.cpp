@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "narrows/engine/executor/parallel.h"
 #include "narrows/engine/executor/steps.h"
 
 namespace narrows::executor {
@@ -36,8 +35,8 @@ class PoolStep final : public Step {
     float* y = memory.write<float>(target_);
     const Shape& out = target_.shape();
     const std::int64_t rows = out[0] * out[2];
-    const std::size_t parts = out.elements() < 4096 ? 1 : tools_.threads;
-    parallel(parts, [&](std::size_t part) {
+    const std::size_t parts = out.elements() < 4096 ? 1 : tools_.team.size();
+    tools_.team.run(parts, [&](std::size_t part) {
       const Share range = share(rows, part, parts);
       for (std::int64_t row = range.begin; row < range.end; ++row)
         poolRow(x + row / out[2] * imagePitch(source_.layout), row % out[2],

@@ -23,7 +23,7 @@ struct Buffer {
   bool used = false;
 };
 
-/// A graph turned into calls of kernels on buffers.
+/// A graph turned into calls of kernels on buffers. The steps keep the team they were made for.
 struct ProgramParts {
   std::vector<TensorType> input_types;
   std::vector<TensorType> output_types;
@@ -32,6 +32,6 @@ struct ProgramParts {
 };
 
 Result<ProgramParts> lower(const Graph& graph, const Backend& backend, const KernelTable& kernels,
-                           std::size_t threads);
+                           Team& team);
 
 }  // namespace narrows::executor

@@ -36,7 +36,7 @@ class SoftmaxStep final : public Step {
     const float* x = memory.read<float>(source_);
     float* y = memory.write<float>(target_);
     const auto strides = loops_.innerStrides();
-    loops_.run(tools_.threads, [&](const auto& offsets, std::int64_t count) {
+    loops_.run(tools_.team, [&](const auto& offsets, std::int64_t count) {
       for (std::int64_t i = 0; i < count; ++i)
         one(x + offsets[1] + i * strides[1], y + offsets[0] + i * strides[0]);
     });
@@ -54,8 +54,10 @@ class SoftmaxStep final : public Step {
       if (!log_) y[i * y_step_] = e;
     }
     if (log_) {
-      const float offset = greatest + std::log(sum);
-      for (std::int64_t i = 0; i < count_; ++i) y[i * y_step_] = x[i * x_step_] - offset;
+      // Subtracted one after the other: their sum would lose digits of the logarithm.
+      const float log_sum = std::log(sum);
+      for (std::int64_t i = 0; i < count_; ++i)
+        y[i * y_step_] = x[i * x_step_] - greatest - log_sum;
     } else {
       const float scale = 1.0F / sum;
       for (std::int64_t i = 0; i < count_; ++i) y[i * y_step_] *= scale;

@@ -8,6 +8,7 @@
 #include "narrows/engine/executor/backend.h"
 #include "narrows/engine/executor/kernels/table.h"
 #include "narrows/engine/executor/step.h"
+#include "narrows/engine/executor/team.h"
 #include "narrows/graph/graph.h"
 
 /// What a program is made of. Each maker settles everything that does not depend on data; operands
@@ -17,7 +18,7 @@ namespace narrows::executor {
 /// What steps compute with.
 struct StepTools {
   const KernelTable& kernels;
-  std::size_t threads = 1;
+  Team& team;
 };
 
 using StepResult = Result<std::unique_ptr<Step>>;
@@ -59,7 +60,8 @@ std::unique_ptr<Step> makePickPixels(std::vector<std::int64_t> rows,
 
 /// A kernel of the backend. `residual` is ignored when the kernel's problem has none.
 std::unique_ptr<Step> makeConvStep(std::unique_ptr<ConvKernel> kernel, const Operand& input,
-                                   const Operand* residual, const Operand& output);
+                                   const Operand* residual, const Operand& output,
+                                   const StepTools& tools);
 
 /// The reference kernel of any operator. Operands are row-major without gaps; an absent optional
 /// input is nullptr.

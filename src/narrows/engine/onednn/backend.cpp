@@ -1,5 +1,7 @@
 #include "narrows/engine/onednn/backend.h"
 
+#include <omp.h>
+
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <cstring>
@@ -73,9 +75,24 @@ WeightShape weightShape(const ConvProblem& p) {
   return {{p.groups, outputs / p.groups, inputs, kernel.h, kernel.w}, Tag::goihw};
 }
 
+/// For its life, bounds the teams of threads that oneDNN opens from this thread.
+class TeamSize {
+ public:
+  explicit TeamSize(std::size_t threads) : before_(omp_get_max_threads()) {
+    omp_set_num_threads(static_cast<int>(threads));
+  }
+  TeamSize(const TeamSize&) = delete;
+  TeamSize& operator=(const TeamSize&) = delete;
+  ~TeamSize() { omp_set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
 class Conv final : public executor::ConvKernel {
  public:
-  Conv(const dnnl::engine& engine, const ConvProblem& p) : stream_(engine) {
+  Conv(const dnnl::engine& engine, const ConvProblem& p) : stream_(engine), threads_(p.threads) {
+    const TeamSize team(threads_);
     const WeightShape shape = weightShape(p);
     const auto src = mapDesc(p.input);
     const auto dst = mapDesc(p.output);
@@ -123,8 +140,9 @@ class Conv final : public executor::ConvKernel {
     if (p.residual) copied_floats_ = static_cast<std::size_t>(p.output.shape.elements());
   }
 
-  Status run(const float* input, const float* residual, float* output,
-             std::span<std::byte> scratch) override {
+  Status run(const float* input, const float* residual, float* output, std::span<std::byte> scratch,
+             executor::Team&) override {
+    const TeamSize team(threads_);
     try {
       // The `sum` post-op reads what the destination holds.
       if (copied_floats_ > 0 && residual != output)
@@ -155,6 +173,7 @@ class Conv final : public executor::ConvKernel {
   dnnl::primitive primitive_;
   dnnl::memory src_, dst_, weights_, bias_, scratch_;
   std::unordered_map<int, dnnl::memory> arguments_;
+  std::size_t threads_;
   std::size_t weight_bytes_ = 0;
   std::size_t scratch_bytes_ = 0;
   std::size_t copied_floats_ = 0;
