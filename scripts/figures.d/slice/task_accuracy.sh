@@ -1,4 +1,0 @@
-#!/usr/bin/env bash
-source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
-
-figures_of_test task_accuracy
