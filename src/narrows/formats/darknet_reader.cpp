@@ -41,16 +41,16 @@ Result<DarknetModel> readDarknet(const std::filesystem::path& cfg,
 Result<DarknetModel> readDarknet(const std::filesystem::path& cfg,
                                  const DarknetRandomWeights& weights) {
   NARROWS_TRY(text, readTextFile(cfg, kMaxCfgBytes));
-  return readDarknet(text, weights, cfg.string());
+  return parseDarknet(text, weights, cfg.string());
 }
 
-Result<DarknetModel> readDarknet(std::string_view cfg_text, ByteSpan weights,
-                                 std::string_view place) {
+Result<DarknetModel> parseDarknet(std::string_view cfg_text, ByteSpan weights,
+                                  std::string_view place) {
   return readWithFile(cfg_text, place, weights, nullptr, "weights");
 }
 
-Result<DarknetModel> readDarknet(std::string_view cfg_text, const DarknetRandomWeights& weights,
-                                 std::string_view place) {
+Result<DarknetModel> parseDarknet(std::string_view cfg_text, const DarknetRandomWeights& weights,
+                                  std::string_view place) {
   NARROWS_TRY(sections, parseDarknetCfg(cfg_text).within(place));
   NARROWS_CHECK(countWeights(sections, weights.max_parameters).within(place));
   const auto source = randomDarknetWeights(weights.seed);

@@ -65,9 +65,9 @@ Result<DarknetModel> readDarknet(const std::filesystem::path& cfg,
                                  const DarknetRandomWeights& weights);
 
 /// The same from memory; `place` stands for the cfg's path in errors.
-Result<DarknetModel> readDarknet(std::string_view cfg_text, ByteSpan weights,
-                                 std::string_view place = "cfg");
-Result<DarknetModel> readDarknet(std::string_view cfg_text, const DarknetRandomWeights& weights,
-                                 std::string_view place = "cfg");
+Result<DarknetModel> parseDarknet(std::string_view cfg_text, ByteSpan weights,
+                                  std::string_view place = "cfg");
+Result<DarknetModel> parseDarknet(std::string_view cfg_text, const DarknetRandomWeights& weights,
+                                  std::string_view place = "cfg");
 
 }  // namespace narrows

@@ -72,7 +72,7 @@ Result<Tensor> externalTensor(const TensorProto& proto, const TensorType& type,
                      toString(type.shape), needed);
   }
   if (offset > file->bytes().size() || needed > file->bytes().size() - offset) {
-    return makeError("bytes {} to {} of \"{}\", which has {}", offset, offset + needed, location,
+    return makeError("{} bytes at offset {} of \"{}\", which has {}", needed, offset, location,
                      file->bytes().size());
   }
   return borrowed(type, file->bytes().data() + offset, file);
