@@ -22,7 +22,7 @@ std::vector<FeatureInterface> frameDecoderInterfaces() {
   two_level.kind = QuantizerKind::two_level;
   std::vector<FeatureInterface> interfaces;
   for (const CoderKind coder :
-       {CoderKind::raw, CoderKind::deflate, CoderKind::lzma, CoderKind::zstd}) {
+       {CoderKind::raw, CoderKind::deflate, CoderKind::lzma, CoderKind::zstd, CoderKind::context}) {
     const CoderParams params{coder, -1};
     interfaces.push_back({map, uniform(3, Granularity::channel, 6), params});
     interfaces.push_back({map, two_level, params});

@@ -16,7 +16,7 @@ namespace narrows {
 namespace {
 
 constexpr CoderKind kCoders[] = {CoderKind::raw, CoderKind::deflate, CoderKind::lzma,
-                                 CoderKind::zstd};
+                                 CoderKind::zstd, CoderKind::context};
 
 FeatureEncoder encoderFor(const FeatureInterface& interface) {
   auto encoder = FeatureEncoder::create(interface);
@@ -153,7 +153,8 @@ TEST(FeatureCodec, SendsPackedWhatTheCoderWouldExpand) {
   quantizer.kind = QuantizerKind::uniform;
   quantizer.low = {0};
   quantizer.step = {1};
-  for (const CoderKind coder : {CoderKind::deflate, CoderKind::lzma, CoderKind::zstd}) {
+  for (const CoderKind coder :
+       {CoderKind::deflate, CoderKind::lzma, CoderKind::zstd, CoderKind::context}) {
     ByteVector frame;
     ASSERT_TRUE(encoderFor({noise.type(), quantizer, {coder, -1}}).encode(noise, 0, frame).ok());
     EXPECT_EQ(readFrameHeader(frame)->form, PayloadForm::packed);

@@ -38,6 +38,7 @@ void describe(const FeatureInterface& feature, ByteWriter& out) {
     for (const float step : quantizer.step) out.write(step);
   }
   out.write(static_cast<std::uint8_t>(feature.coder.kind));
+  out.append(feature.coder.tables);
 }
 
 void describe(const ImageInterface& image, ByteWriter& out) {

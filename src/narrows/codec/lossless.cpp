@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "narrows/codec/byte_compressor.h"
+#include "narrows/codec/context_coder.h"
 
 namespace narrows {
 namespace {
@@ -67,8 +68,20 @@ Result<std::unique_ptr<ByteCompressor>> makeCompressor(CoderKind kind, int level
       return makeLzma(level, length);
     case CoderKind::zstd:
       return makeZstd(level);
+    case CoderKind::context:
+      break;
   }
-  return makeError("unknown coder {}", static_cast<int>(kind));
+  return makeError("no compressor of bytes for coder {}", static_cast<int>(kind));
+}
+
+Result<std::unique_ptr<LosslessCoder>> makeContext(ByteSpan tables, const SymbolLayout& layout) {
+  if (layout.symbols() > kMaxContextSymbols) {
+    return makeError("map of {} symbols, coder context takes at most {}", layout.symbols(),
+                     kMaxContextSymbols);
+  }
+  if (tables.empty()) return makeContextCoder(layout, ContextTables::standard(layout));
+  NARROWS_TRY(parsed, ContextTables::parse(tables, layout));
+  return makeContextCoder(layout, parsed);
 }
 
 /// Whether planes * height * width is at most `limit`; the product itself could overflow.
@@ -118,6 +131,7 @@ Result<std::unique_ptr<LosslessCoder>> makeCoder(const CoderParams& params,
     return makeError("level {} of coder {}, expected {} to {}", level, toString(params.kind),
                      range.lowest, range.highest);
   }
+  if (params.kind == CoderKind::context) return makeContext(params.tables, layout);
   NARROWS_TRY(compressor, makeCompressor(params.kind, level, layout.packedBytes()));
   return std::unique_ptr<LosslessCoder>(
       std::make_unique<PackingCoder>(layout, std::move(compressor)));

@@ -56,7 +56,8 @@ class LosslessCoder {
   SymbolLayout layout_;
 };
 
-/// Fails on a level out of range, a layout above kMaxMapBytes symbols, and exhausted memory.
+/// Fails on a level out of range, a layout above kMaxMapBytes symbols (or what `context` takes),
+/// tables that do not fit the layout, and exhausted memory.
 Result<std::unique_ptr<LosslessCoder>> makeCoder(const CoderParams& params,
                                                  const SymbolLayout& layout);
 

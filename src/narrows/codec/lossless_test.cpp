@@ -8,7 +8,7 @@ namespace narrows {
 namespace {
 
 constexpr CoderKind kCoders[] = {CoderKind::raw, CoderKind::deflate, CoderKind::lzma,
-                                 CoderKind::zstd};
+                                 CoderKind::zstd, CoderKind::context};
 
 std::unique_ptr<LosslessCoder> coderFor(CoderKind kind, const SymbolLayout& layout,
                                         int level = -1) {
@@ -93,7 +93,8 @@ TEST(LosslessCoders, AreShorterThanPackedOnSparseMaps) {
   const SymbolLayout layout{16, 26, 26, 2};
   std::mt19937 random(test::propertySeed());
   const std::vector<std::uint8_t> symbols = test::symbolMap(layout, test::MapKind::sparse, random);
-  for (const CoderKind kind : {CoderKind::deflate, CoderKind::lzma, CoderKind::zstd}) {
+  for (const CoderKind kind :
+       {CoderKind::deflate, CoderKind::lzma, CoderKind::zstd, CoderKind::context}) {
     ByteVector code;
     ASSERT_TRUE(*coderFor(kind, layout)->encode(symbols, kNoLimit, code));
     EXPECT_LT(code.size(), layout.packedBytes() * 6 / 10) << toString(kind);

@@ -17,10 +17,11 @@ constexpr NameTable<QuantizerKind, 3> kQuantizerNames = {{{QuantizerKind::none, 
                                                           {QuantizerKind::two_level, "two_level"}}};
 constexpr NameTable<Granularity, 2> kGranularityNames = {
     {{Granularity::tensor, "tensor"}, {Granularity::channel, "channel"}}};
-constexpr NameTable<CoderKind, 4> kCoderNames = {{{CoderKind::raw, "raw"},
+constexpr NameTable<CoderKind, 5> kCoderNames = {{{CoderKind::raw, "raw"},
                                                   {CoderKind::deflate, "deflate"},
                                                   {CoderKind::lzma, "lzma"},
-                                                  {CoderKind::zstd, "zstd"}}};
+                                                  {CoderKind::zstd, "zstd"},
+                                                  {CoderKind::context, "context"}}};
 constexpr NameTable<ImageCoding, 3> kImageNames = {
     {{ImageCoding::raw, "raw"}, {ImageCoding::jpeg, "jpeg"}, {ImageCoding::original, "original"}}};
 
@@ -84,6 +85,14 @@ Status validateQuantizer(const QuantizerParams& quantizer, const TensorType& typ
 Status validateCoder(const CoderParams& coder) {
   if (nameOf(kCoderNames, coder.kind) == "unknown") {
     return makeError("unknown coder {}", static_cast<int>(coder.kind));
+  }
+  if (coder.kind != CoderKind::context && !coder.tables.empty()) {
+    return makeError("coder {} with {} bytes of tables, expected none", toString(coder.kind),
+                     coder.tables.size());
+  }
+  if (coder.tables.size() > kMaxTableBytes) {
+    return makeError("tables of {} bytes, expected at most {}", coder.tables.size(),
+                     kMaxTableBytes);
   }
   const LevelRange range = levelRange(coder.kind);
   if (coder.level != -1 && (coder.level < range.lowest || coder.level > range.highest)) {
@@ -150,6 +159,8 @@ LevelRange levelRange(CoderKind kind) {
       return {0, 19, 6};
     case CoderKind::zstd:
       return {1, 22, 3};
+    case CoderKind::context:
+      return {0, 0, 0};
   }
   return {0, 0, 0};
 }

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "narrows/base/byte_io.h"
 #include "narrows/base/result.h"
 #include "narrows/tensor/tensor.h"
 
@@ -15,6 +16,8 @@ namespace narrows {
 
 /// Widest symbol, in bits.
 inline constexpr int kMaxBits = 8;
+/// Largest serialized tables of a coder.
+inline constexpr std::size_t kMaxTableBytes = std::size_t{1} << 24;
 /// Largest map, in bytes of its tensor, that an interface carries.
 inline constexpr std::size_t kMaxMapBytes = std::size_t{1} << 31;
 
@@ -45,12 +48,22 @@ struct QuantizerParams {
   friend bool operator==(const QuantizerParams&, const QuantizerParams&) = default;
 };
 
-enum class CoderKind : std::uint8_t { raw = 0, deflate = 1, lzma = 2, zstd = 3 };
+enum class CoderKind : std::uint8_t {
+  raw = 0,
+  deflate = 1,
+  lzma = 2,
+  zstd = 3,
+  /// Our own, for quantized maps: contexts of neighbouring symbols, tables from calibration.
+  context = 4,
+};
 
 struct CoderParams {
   CoderKind kind = CoderKind::raw;
   /// The library's own scale, see `levelRange`; -1 is its default. Only the encoder heeds it.
   int level = -1;
+  /// For `context`: what `ContextTables::serialize` gave, or nothing for the tables that serve any
+  /// map. Empty for the others.
+  ByteVector tables = {};
 
   friend bool operator==(const CoderParams&, const CoderParams&) = default;
 };

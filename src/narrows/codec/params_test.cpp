@@ -37,8 +37,9 @@ TEST(ParamsNames, ParseToWhatTheyName) {
   expectNamesToParse({QuantizerKind::none, QuantizerKind::uniform, QuantizerKind::two_level},
                      parseQuantizerKind);
   expectNamesToParse({Granularity::tensor, Granularity::channel}, parseGranularity);
-  expectNamesToParse({CoderKind::raw, CoderKind::deflate, CoderKind::lzma, CoderKind::zstd},
-                     parseCoderKind);
+  expectNamesToParse(
+      {CoderKind::raw, CoderKind::deflate, CoderKind::lzma, CoderKind::zstd, CoderKind::context},
+      parseCoderKind);
   expectNamesToParse({ImageCoding::raw, ImageCoding::jpeg, ImageCoding::original},
                      parseImageCoding);
 }
@@ -111,6 +112,15 @@ TEST(ParamsValidate, RefusesLevelsOfCodersOutOfRange) {
       EXPECT_NE(errorOf(feature), "") << toString(kind) << level;
     }
   }
+}
+
+TEST(ParamsValidate, TakesTablesForTheContextCoderAlone) {
+  FeatureInterface feature = uniformInterface(4, Granularity::tensor, 1);
+  feature.coder = {CoderKind::context, -1, ByteVector(10)};
+  EXPECT_EQ(errorOf(feature), "");
+  feature.coder.kind = CoderKind::zstd;
+  EXPECT_EQ(errorOf(feature),
+            "feature interface: coder: coder zstd with 10 bytes of tables, expected none");
 }
 
 TEST(ParamsValidate, RefusesMapsBeyondTheLimitAndBadQuality) {
