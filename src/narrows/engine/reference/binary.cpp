@@ -7,31 +7,63 @@
 namespace narrows::reference {
 namespace {
 
-/// y = f(a, b), both broadcast.
+using Offsets = BroadcastWalk<2>::Offsets;
+
+/// One row of a result: `length` elements from `to` on, the operands from `from` on by `steps`.
+using RowFunction = void (*)(const KernelTensors& t, std::int64_t to, const Offsets& from,
+                             const Offsets& steps, std::int64_t length);
+
+template <class T>
+T loaded(T value) {
+  return value;
+}
+bool loaded(Bool value) {
+  return value.byte != 0;
+}
+
+template <class R, class V>
+R stored(V value) {
+  if constexpr (std::is_same_v<R, Bool>) {
+    return Bool{static_cast<std::uint8_t>(value)};
+  } else {
+    return value;
+  }
+}
+
 template <class A, class B, class R, class F>
-Kernel combine(const KernelTypes& types, F f) {
-  const BroadcastWalk<2> walk(types.outputs[0].shape,
-                              {types.inputs[0].shape, types.inputs[1].shape});
-  return [walk, f](const KernelTensors& t) -> Status {
-    const A* a = elements<A>(t.inputs[0]);
-    const B* b = elements<B>(t.inputs[1]);
-    R* y = elements<R>(t.outputs[0]);
-    const std::int64_t step_a = walk.rowSteps()[0];
-    const std::int64_t step_b = walk.rowSteps()[1];
-    walk.forEachRow([&](std::int64_t to, const std::array<std::int64_t, 2>& from) {
-      for (std::int64_t i = 0; i < walk.rowLength(); ++i) {
-        y[to + i] = f(a[from[0] + i * step_a], b[from[1] + i * step_b]);
-      }
+void combineRow(const KernelTensors& t, std::int64_t to, const Offsets& from, const Offsets& steps,
+                std::int64_t length) {
+  const A* a = elements<A>(t.inputs[0]) + from[0];
+  const B* b = elements<B>(t.inputs[1]) + from[1];
+  R* y = elements<R>(t.outputs[0]) + to;
+  for (std::int64_t i = 0; i < length; ++i) {
+    y[i] = stored<R>(F{}(loaded(a[i * steps[0]]), loaded(b[i * steps[1]])));
+  }
+}
+
+Kernel alongRows(const BroadcastWalk<2>& walk, RowFunction row) {
+  return [walk, row](const KernelTensors& t) -> Status {
+    walk.forEachRow([&](std::int64_t to, const Offsets& from) {
+      row(t, to, from, walk.rowSteps(), walk.rowLength());
     });
     return {};
   };
+}
+
+/// y = f(a, b), both broadcast, for a function without state. Only the row is compiled for each
+/// function and its types: the walk around it, compiled 250 times, took a minute.
+template <class A, class B, class R, class F>
+Kernel combine(const KernelTypes& types, F) {
+  const BroadcastWalk<2> walk(types.outputs[0].shape,
+                              {types.inputs[0].shape, types.inputs[1].shape});
+  return alongRows(walk, combineRow<A, B, R, F>);
 }
 
 template <class F>
 Result<Kernel> arithmetic(const KernelTypes& types, F f) {
   return forNumber(types.inputs[0].dtype, [&](auto tag) -> Kernel {
     using T = TypeOf<decltype(tag)>;
-    return combine<T, T, T>(types, [f](T a, T b) -> T { return f(a, b); });
+    return combine<T, T, T>(types, f);
   });
 }
 
@@ -41,8 +73,7 @@ Result<Kernel> division(const KernelTypes& types, F f) {
   if (isFloating(types.inputs[0].dtype)) return arithmetic(types, f);
   return forInteger(types.inputs[0].dtype, [&](auto tag) -> Kernel {
     using T = TypeOf<decltype(tag)>;
-    Kernel kernel = combine<T, T, T>(types, [f](T a, T b) -> T { return f(a, b); });
-    return [kernel](const KernelTensors& t) -> Status {
+    return [kernel = combine<T, T, T>(types, f)](const KernelTensors& t) -> Status {
       const T* b = elements<T>(t.inputs[1]);
       for (std::int64_t i = 0; i < t.inputs[1].type().elements(); ++i) {
         if (b[i] == 0) return makeError("element {} of the divisor is 0", i);
@@ -56,16 +87,13 @@ template <class F>
 Result<Kernel> comparison(const KernelTypes& types, F f) {
   return forNumber(types.inputs[0].dtype, [&](auto tag) -> Kernel {
     using T = TypeOf<decltype(tag)>;
-    return combine<T, T, Bool>(types,
-                               [f](T a, T b) { return Bool{static_cast<std::uint8_t>(f(a, b))}; });
+    return combine<T, T, Bool>(types, f);
   });
 }
 
 template <class F>
 Kernel logic(const KernelTypes& types, F f) {
-  return combine<Bool, Bool, Bool>(types, [f](Bool a, Bool b) {
-    return Bool{static_cast<std::uint8_t>(f(a.byte != 0, b.byte != 0))};
-  });
+  return combine<Bool, Bool, Bool>(types, f);
 }
 
 template <class T>
