@@ -49,6 +49,17 @@ JsonValue writeFloats(const std::vector<float>& values) {
   return array;
 }
 
+std::string writeHex(ByteSpan bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const std::byte byte : bytes) {
+    text += kDigits[std::to_integer<std::size_t>(byte >> 4)];
+    text += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
+  }
+  return text;
+}
+
 JsonValue writeInterface(const FeatureInterface& feature) {
   const QuantizerParams& quantizer = feature.quantizer;
   Object params{{"kind", toString(quantizer.kind)}};
@@ -58,12 +69,14 @@ JsonValue writeInterface(const FeatureInterface& feature) {
     params.emplace_back("low", writeFloats(quantizer.low));
     params.emplace_back("step", writeFloats(quantizer.step));
   }
+  Object coder{{"kind", toString(feature.coder.kind)},
+               {"level", std::int64_t{feature.coder.level}}};
+  if (!feature.coder.tables.empty()) coder.emplace_back("tables", writeHex(feature.coder.tables));
   return Object{{"kind", "feature"},
                 {"dtype", toString(feature.type.dtype)},
                 {"shape", writeShape(feature.type.shape)},
                 {"quantizer", std::move(params)},
-                {"coder", Object{{"kind", toString(feature.coder.kind)},
-                                 {"level", std::int64_t{feature.coder.level}}}}};
+                {"coder", std::move(coder)}};
 }
 
 JsonValue writeInterface(const ImageInterface& image) {
@@ -200,14 +213,39 @@ Result<QuantizerParams> readQuantizer(const JsonCursor& cursor) {
   return params;
 }
 
+Result<ByteVector> readHex(const JsonCursor& cursor) {
+  NARROWS_TRY(text, cursor.text(2 * kMaxTableBytes));
+  ByteVector bytes;
+  bytes.reserve(text.size() / 2);
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    const int high = digit(text[i]);
+    const int low = digit(text[i + 1]);
+    if (high < 0 || low < 0) break;
+    bytes.push_back(static_cast<std::byte>(high << 4 | low));
+  }
+  if (2 * bytes.size() != text.size()) {
+    return cursor.error("expected pairs of the digits 0-9 and a-f");
+  }
+  return bytes;
+}
+
 Result<CoderParams> readCoder(const JsonCursor& cursor) {
-  NARROWS_CHECK(cursor.expectKeys({"kind", "level"}));
+  NARROWS_CHECK(cursor.expectKeys({"kind", "level", "tables"}));
   NARROWS_TRY(kind_at, cursor.at("kind"));
   NARROWS_TRY(kind_name, kind_at.text());
   NARROWS_TRY(kind, placed(kind_at, parseCoderKind(kind_name)));
   NARROWS_TRY(level_at, cursor.at("level"));
   NARROWS_TRY(level, level_at.integer(-1000, 1000));
-  return CoderParams{kind, static_cast<int>(level)};
+  CoderParams coder{kind, static_cast<int>(level), {}};
+  if (!cursor.has("tables")) return coder;
+  NARROWS_TRY(tables_at, cursor.at("tables"));
+  NARROWS_TRY(tables, readHex(tables_at));
+  coder.tables = std::move(tables);
+  return coder;
 }
 
 Result<InterfaceParams> readImage(const JsonCursor& cursor) {

@@ -24,6 +24,7 @@
 ///      {"source": {"piece": "node", "port": "conv3"}, "from": [[0, 1], [0, 16], ...],
 ///       "destination": {"port": "output"}, "to": [...], "mode": "copy", "interface": 0}]}
 ///
+/// The coder `context` may have "tables", its serialized tables in hexadecimal.
 /// An end without "piece" is the model's; "interface" is left out where there is none; "mode" is
 /// "copy" or "add".
 namespace narrows {

@@ -42,7 +42,11 @@ void expectEqual(const Plan& a, const Plan& b) {
 FeatureInterface randomInterface(const TensorType& type, std::mt19937& random) {
   FeatureInterface feature;
   feature.type = type;
-  feature.coder.kind = static_cast<CoderKind>(random() % 4);
+  feature.coder.kind = static_cast<CoderKind>(random() % 5);
+  if (feature.coder.kind == CoderKind::context) {
+    feature.coder.tables.resize(random() % 40);
+    for (std::byte& byte : feature.coder.tables) byte = static_cast<std::byte>(random() & 255);
+  }
   feature.quantizer.kind = static_cast<QuantizerKind>(random() % 3);
   if (feature.quantizer.kind == QuantizerKind::none) return feature;
   feature.quantizer.bits =
