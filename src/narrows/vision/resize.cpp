@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
 #include <vector>
 
 #include "narrows/vision/preprocess.h"
@@ -11,27 +13,27 @@ namespace {
 // near one and two bits of headroom fill an int32.
 constexpr int kPrecisionBits = 32 - 8 - 2;
 
-struct Window {
-  std::int64_t begin = 0;
+/// For each output sample the input samples it is made of and their weights, all in one array.
+struct Windows {
+  struct Window {
+    std::int64_t begin = 0;  // first input sample
+    std::size_t first_weight = 0;
+    std::size_t count = 0;
+  };
+  std::vector<Window> windows;
   std::vector<std::int32_t> weights;
-};
 
-/// For each output sample the input samples it is made of and their weights.
-using Windows = std::vector<Window>;
-
-Windows fixedPoint(std::int64_t begin_count, const std::vector<std::vector<double>>& weights,
-                   const std::vector<std::int64_t>& begins) {
-  Windows windows(static_cast<std::size_t>(begin_count));
-  for (std::size_t i = 0; i < windows.size(); ++i) {
-    windows[i].begin = begins[i];
-    for (double weight : weights[i]) {
-      const double scaled = weight * (1 << kPrecisionBits);
-      windows[i].weights.push_back(
-          static_cast<std::int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5));
+  void add(std::int64_t begin, std::span<const double> real_weights) {
+    windows.push_back({begin, weights.size(), real_weights.size()});
+    for (double weight : real_weights) {
+      // Weights of the triangle are not negative, so that adding a half rounds.
+      weights.push_back(static_cast<std::int32_t>(weight * (1 << kPrecisionBits) + 0.5));
     }
   }
-  return windows;
-}
+  std::span<const std::int32_t> of(const Window& window) const {
+    return std::span(weights).subspan(window.first_weight, window.count);
+  }
+};
 
 /// Triangle filter whose support grows with the downscale (Pillow's precompute_coeffs).
 Windows antialiasWindows(std::int64_t in, std::int64_t out) {
@@ -39,40 +41,40 @@ Windows antialiasWindows(std::int64_t in, std::int64_t out) {
   const double filter_scale = std::max(scale, 1.0);
   const double support = filter_scale;
   const double inverse = 1.0 / filter_scale;
-  std::vector<std::vector<double>> weights(static_cast<std::size_t>(out));
-  std::vector<std::int64_t> begins(static_cast<std::size_t>(out));
-  for (std::size_t i = 0; i < weights.size(); ++i) {
+  Windows windows;
+  std::vector<double> weights;
+  for (std::int64_t i = 0; i < out; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
     const auto begin = std::max<std::int64_t>(static_cast<std::int64_t>(center - support + 0.5), 0);
     const auto end = std::min(static_cast<std::int64_t>(center + support + 0.5), in);
-    begins[i] = begin;
+    weights.clear();
     double sum = 0;
     for (std::int64_t x = begin; x < end; ++x) {
       const double distance = std::abs((static_cast<double>(x) - center + 0.5) * inverse);
-      weights[i].push_back(distance < 1.0 ? 1.0 - distance : 0.0);
-      sum += weights[i].back();
+      weights.push_back(distance < 1.0 ? 1.0 - distance : 0.0);
+      sum += weights.back();
     }
     if (sum != 0) {
-      for (double& weight : weights[i]) weight /= sum;
+      for (double& weight : weights) weight /= sum;
     }
+    windows.add(begin, weights);
   }
-  return fixedPoint(out, weights, begins);
+  return windows;
 }
 
 /// The two neighbours of the sample's centre, whatever the scale; edges repeat.
 Windows bilinearWindows(std::int64_t in, std::int64_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
-  std::vector<std::vector<double>> weights(static_cast<std::size_t>(out));
-  std::vector<std::int64_t> begins(static_cast<std::size_t>(out));
-  for (std::size_t i = 0; i < weights.size(); ++i) {
+  Windows windows;
+  for (std::int64_t i = 0; i < out; ++i) {
     const double center =
         std::clamp((static_cast<double>(i) + 0.5) * scale - 0.5, 0.0, static_cast<double>(in - 1));
-    begins[i] = static_cast<std::int64_t>(center);
-    const double fraction = center - static_cast<double>(begins[i]);
-    weights[i].push_back(1 - fraction);
-    if (fraction > 0) weights[i].push_back(fraction);
+    const auto begin = static_cast<std::int64_t>(center);
+    const double fraction = center - static_cast<double>(begin);
+    const std::array<double, 2> weights = {1 - fraction, fraction};
+    windows.add(begin, std::span(weights).first(fraction > 0 ? 2 : 1));
   }
-  return fixedPoint(out, weights, begins);
+  return windows;
 }
 
 Windows makeWindows(std::int64_t in, std::int64_t out, Resampling resampling) {
@@ -91,10 +93,10 @@ Image resizeRows(const Image& image, std::int64_t width, Resampling resampling) 
   std::uint8_t* target = out.rgb.data();
   for (std::int64_t y = 0; y < image.height; ++y) {
     const std::uint8_t* row = image.rgb.data() + y * image.width * 3;
-    for (const Window& window : windows) {
+    for (const Windows::Window& window : windows.windows) {
       std::int32_t red = kHalf, green = kHalf, blue = kHalf;
       const std::uint8_t* sample = row + window.begin * 3;
-      for (std::int32_t weight : window.weights) {
+      for (std::int32_t weight : windows.of(window)) {
         red += sample[0] * weight;
         green += sample[1] * weight;
         blue += sample[2] * weight;
@@ -114,10 +116,10 @@ Image resizeColumns(const Image& image, std::int64_t height, Resampling resampli
   const auto row_samples = static_cast<std::size_t>(image.width * 3);
   std::vector<std::int32_t> sums(row_samples);
   std::uint8_t* target = out.rgb.data();
-  for (const Window& window : windows) {
+  for (const Windows::Window& window : windows.windows) {
     std::fill(sums.begin(), sums.end(), kHalf);
     const std::uint8_t* row = image.rgb.data() + window.begin * image.width * 3;
-    for (std::int32_t weight : window.weights) {
+    for (std::int32_t weight : windows.of(window)) {
       for (std::size_t x = 0; x < row_samples; ++x) sums[x] += row[x] * weight;
       row += row_samples;
     }
