@@ -58,7 +58,7 @@ Result<CalibrationSet> openCalibration(const CalibrationOptions& options,
     DataSourceOptions source = data;
     if (!options.path.empty()) {
       source.path = options.path;
-      source.layout = "automatic";
+      source.layout = "auto";
     }
     NARROWS_TRY(set, open(source, options.split, 0, description));
     keepSpread(set, options.pictures);

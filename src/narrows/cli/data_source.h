@@ -14,7 +14,7 @@ namespace narrows {
 struct DataSourceOptions {
   std::string path;
   std::string split;
-  std::string layout = "automatic";
+  std::string layout = "auto";
   std::size_t limit = 0;
 };
 

@@ -29,6 +29,7 @@ struct NodeCommand {
   std::string token_file;
   double deadline_ms = 2000;
   double give_up_s = 30;
+  double frames_per_second = 0;
   bool no_fallback = false;
   GrpcTransportOptions transport;
   EdgeNodeOptions node;
@@ -70,6 +71,9 @@ void addOptions(CLI::App& app, NodeCommand& command) {
       ->required();
   addConnection(app, command);
   app.add_option("--max-frames", command.source.max_frames, "End after so many pictures (0: all)");
+  app.add_option("--fps", command.frames_per_second,
+                 "Take so many pictures a second at most, as from a camera (0: all at once)")
+      ->check(CLI::Range(0.0, 1e4));
   app.add_option("--depth", command.node.depth, "Pictures worked on at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
@@ -117,6 +121,7 @@ Result<NodeSummary> runFrames(NodeCommand& command) {
   const StopSignal stop;
   command.node.fallback = !command.no_fallback;
   command.node.server.deadline = milliseconds(command.deadline_ms);
+  if (command.frames_per_second > 0) command.node.interval = Seconds(1 / command.frames_per_second);
   command.node.server.give_up = Seconds(command.give_up_s);
   if (!command.link.empty()) {
     NARROWS_TRY(link, parseLink(command.link).within("--link"));
