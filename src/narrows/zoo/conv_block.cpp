@@ -8,6 +8,9 @@ namespace narrows {
 namespace {
 
 constexpr double kSlope = 0.1;
+// Spread of the head's outputs, so that scores differ from cell to cell as those of a trained head
+// do.
+constexpr double kHeadGain = 9.0;
 
 }  // namespace
 
@@ -58,7 +61,7 @@ Result<ValueId> LayerBuilder::convBlock(ValueId x, std::int64_t channels, std::i
 Result<ValueId> LayerBuilder::pointwise(ValueId x, std::span<const float> bias,
                                         const std::string& name, const std::string& output_name) {
   const auto channels = static_cast<std::int64_t>(bias.size());
-  const ValueId weight = weights(channels, graph_->shape(x)[1], 1, 1.0, name);
+  const ValueId weight = weights(channels, graph_->shape(x)[1], 1, kHeadGain, name);
   const ValueId offset =
       graph_->addConstant(name + ".bias", Tensor::from<float>(Shape{channels}, bias));
   return graph_->add(Conv2d{}, {x, weight, offset}, name, output_name);
