@@ -160,6 +160,12 @@ TEST_P(ResizeTest, ActsOnEachAxis) {
   expect(up, {&x}, floats({1, 1, 4, 4}, {0, 0, 4, 4, 0, 0, 4, 4, 8, 8, 12, 12, 8, 8, 12, 12}));
 }
 
+TEST_P(ResizeTest, TakesAScaleNearZero) {
+  using C = ResizeCoordinates;
+  expectRow(nearest(C::asymmetric, ResizeRounding::floor), {1, 2, 3}, 1e-300, {1, 3});
+  expectRow(smooth(ResizeMode::cubic, C::asymmetric), {1, 2, 3}, 1e-300, {1, 3});
+}
+
 NARROWS_FOR_EVERY_ENGINE(MoveTest);
 NARROWS_FOR_EVERY_ENGINE(ResizeTest);
 

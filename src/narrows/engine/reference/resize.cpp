@@ -11,7 +11,7 @@ namespace {
 
 /// Where output position `i` of an axis lies in the input, in elements (ONNX Resize, attribute
 /// coordinate_transformation_mode).
-double inputCoordinate(ResizeCoordinates mode, std::int64_t i, double scale, std::int64_t input,
+double exactCoordinate(ResizeCoordinates mode, std::int64_t i, double scale, std::int64_t input,
                        std::int64_t output) {
   const auto position = static_cast<double>(i);
   const auto from = static_cast<double>(input);
@@ -35,6 +35,14 @@ double inputCoordinate(ResizeCoordinates mode, std::int64_t i, double scale, std
       return from / 2 * (1 - to / unrounded) + half_pixel;
   }
   return 0;
+}
+
+/// The same, kept where it converts to an integer: a scale near 0 reaches any distance.
+double inputCoordinate(ResizeCoordinates mode, std::int64_t i, double scale, std::int64_t input,
+                       std::int64_t output) {
+  const double coordinate = exactCoordinate(mode, i, scale, input, output);
+  constexpr double kFar = 0x1p50;
+  return std::isnan(coordinate) ? 0 : std::clamp(coordinate, -kFar, kFar);
 }
 
 std::int64_t nearest(ResizeRounding rounding, double coordinate) {
