@@ -17,8 +17,8 @@ constexpr std::uint32_t kLowest = 1U << 16;
 constexpr std::size_t kMaxLanes = 16;
 /// Units that pay for a lane: its state costs two bytes beyond its information.
 constexpr std::size_t kUnitsPerLane = 1024;
-/// Rows of a plane by which its class is chosen.
-constexpr std::size_t kSampledRows = 16;
+/// Classes with tables.
+constexpr std::size_t kTables = kContextClasses - 1;
 
 std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane) {
   const std::size_t wanted = live_planes * units_per_plane / kUnitsPerLane;
@@ -60,6 +60,12 @@ std::uint32_t quotient(std::uint32_t x, std::uint64_t reciprocal) {
   return static_cast<std::uint32_t>(static_cast<unsigned __int128>(x) * reciprocal >> 64);
 }
 
+bool allZero(std::span<const std::uint8_t> units) {
+  unsigned any = 0;
+  for (const std::uint8_t unit : units) any |= unit;
+  return any == 0;
+}
+
 class RansWriter {
  public:
   RansWriter(const std::vector<std::uint64_t>& reciprocal, std::uint16_t* end)
@@ -71,9 +77,10 @@ class RansWriter {
     const std::uint64_t limit = static_cast<std::uint64_t>(frequency) << (32 - kContextPrecision);
     const bool full = x >= limit;
     next_[-1] = static_cast<std::uint16_t>(x);
-    next_ -= full ? 1 : 0;
-    x = full ? x >> 16 : x;
-    const std::uint32_t q = frequency == 1 ? x : quotient(x, reciprocal_[frequency]);
+    next_ -= static_cast<std::ptrdiff_t>(full);
+    x >>= static_cast<unsigned>(full) * 16;
+    // The reciprocal of 1 has no room in 64 bits: its entry is 0.
+    const std::uint32_t q = quotient(x, reciprocal_[frequency]) + (frequency == 1 ? x : 0);
     state = (q << kContextPrecision) + (x - q * frequency) + startOf(range);
   }
   void flush(std::uint32_t state) {
@@ -148,9 +155,6 @@ class ContextCoder final : public LosslessCoder {
   const Range* ranges(std::size_t c) const {
     return ranges_.data() + (c - 1) * rows_ * kUnitSymbols;
   }
-  const std::uint16_t* lengths(std::size_t c) const {
-    return lengths_.data() + (c - 1) * rows_ * kUnitSymbols;
-  }
   const std::uint16_t* classEnds(std::size_t plane) const {
     return class_ends_.data() + 1 + plane * kUnitSymbols;
   }
@@ -168,7 +172,7 @@ class ContextCoder final : public LosslessCoder {
   const std::vector<std::uint64_t>& reciprocal_;
   std::vector<std::uint16_t> ends_;
   std::vector<Range> ranges_;
-  /// Code lengths in 1/256 bit.
+  /// Code lengths in 1/256 bit; those of all classes for a unit in a context side by side.
   std::vector<std::uint16_t> lengths_;
   std::vector<std::uint16_t> class_ends_;
 
@@ -182,7 +186,7 @@ class ContextCoder final : public LosslessCoder {
 };
 
 void ContextCoder::copyTables(const ContextTables& tables) {
-  const std::size_t entries = (kContextClasses - 1) * rows_ * kUnitSymbols;
+  const std::size_t entries = kTables * rows_ * kUnitSymbols;
   ends_.assign(entries + 1, static_cast<std::uint16_t>(kContextTotal));
   ranges_.resize(entries);
   lengths_.resize(entries);
@@ -196,7 +200,7 @@ void ContextCoder::copyTables(const ContextTables& tables) {
         const std::uint32_t frequency = source[u] - start;
         ends_[1 + at + u] = source[u];
         ranges_[at + u] = start | frequency << 16;
-        lengths_[at + u] = length_of[frequency];
+        lengths_[(row * kUnitSymbols + u) * kTables + c - 1] = length_of[frequency];
       }
     }
   }
@@ -208,24 +212,13 @@ void ContextCoder::copyTables(const ContextTables& tables) {
 }
 
 std::size_t ContextCoder::bestClass(const std::uint16_t* rows, const std::uint8_t* units) const {
-  const std::size_t height = shape().height;
-  const std::size_t step = std::max<std::size_t>(1, height / kSampledRows);
-  std::array<std::uint32_t, kUnitSymbols> sums{};
-  const std::size_t plane = grid_.unitsPerPlane();
-  for (std::size_t part = 0; part < parts_; ++part) {
-    for (std::size_t y = step / 2; y < height; y += step) {
-      const std::size_t begin = part * plane + y * grid_.columns();
-      for (std::size_t k = begin; k < begin + grid_.columns(); ++k) {
-        const std::size_t entry = static_cast<std::size_t>(rows[k]) * kUnitSymbols + units[k];
-        for (std::size_t c = 1; c < kContextClasses; ++c) sums[c] += lengths(c)[entry];
-      }
-    }
+  std::array<std::uint32_t, kTables> sums{};
+  for (std::size_t k = 0; k < units_; ++k) {
+    const std::size_t entry = static_cast<std::size_t>(rows[k]) * kUnitSymbols + units[k];
+    const std::uint16_t* lengths = lengths_.data() + entry * kTables;
+    for (std::size_t t = 0; t < kTables; ++t) sums[t] += lengths[t];
   }
-  std::size_t best = 1;
-  for (std::size_t c = 2; c < kContextClasses; ++c) {
-    if (sums[c] < sums[best]) best = c;
-  }
-  return best;
+  return 1 + static_cast<std::size_t>(std::min_element(sums.begin(), sums.end()) - sums.begin());
 }
 
 Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::size_t limit,
@@ -244,8 +237,8 @@ Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::si
   std::uint8_t* low = parts_ == 2 ? high + plane_units : nullptr;
   for (std::size_t p = 0; p < planes; ++p) {
     const std::uint8_t* plane = symbols.data() + p * plane_symbols;
-    if (std::all_of(plane, plane + plane_symbols, [](std::uint8_t s) { return s == 0; })) continue;
     grid_.split(plane, high, low);
+    if (allZero(plane_units_)) continue;
     grid_.contexts(high, low, plane_rows_.data(),
                    parts_ == 2 ? plane_rows_.data() + plane_units : nullptr);
     const std::size_t c = bestClass(plane_rows_.data(), high);

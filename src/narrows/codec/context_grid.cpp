@@ -120,12 +120,16 @@ void ContextGrid::split(const std::uint8_t* symbols, std::uint8_t* high, std::ui
     std::uint8_t* out = high + y * columns_;
     if (per_unit == 4) {
       for (std::size_t j = 0; j < whole; ++j) {
-        out[j] = static_cast<std::uint8_t>(in[4 * j] | in[4 * j + 1] << 1 | in[4 * j + 2] << 2 |
-                                           in[4 * j + 3] << 3);
+        // The product moves bit 0 of each byte to bits 28 to 31, without carries between them.
+        std::uint32_t four = 0;
+        std::memcpy(&four, in + 4 * j, 4);
+        out[j] = static_cast<std::uint8_t>(four * 0x10204080U >> 28);
       }
     } else {
       for (std::size_t j = 0; j < whole; ++j) {
-        out[j] = static_cast<std::uint8_t>(in[2 * j] | in[2 * j + 1] << 2);
+        std::uint16_t two = 0;
+        std::memcpy(&two, in + 2 * j, 2);
+        out[j] = static_cast<std::uint8_t>((two | two >> 6) & 15);
       }
     }
     if (whole == columns_) continue;
