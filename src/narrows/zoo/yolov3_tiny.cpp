@@ -38,7 +38,7 @@ std::vector<float> headBias(std::int64_t classes, LayerBuilder& layers) {
   std::vector<float> bias;
   for (std::int64_t anchor = 0; anchor < kAnchorsPerHead; ++anchor) {
     for (std::int64_t entry = 0; entry < 5 + classes; ++entry) {
-      const double center = entry < 4 ? 0.0 : entry == 4 ? -4.0 : -1.0;
+      const double center = entry < 4 ? 0.0 : entry == 4 ? -2.5 : -1.0;
       bias.push_back(static_cast<float>(center + 0.5 * layers.normal()));
     }
   }
