@@ -18,7 +18,7 @@ std::string withoutSpace(std::string_view text) {
 }
 
 /// Text of the file for an error: printable and short.
-std::string quoted(std::string_view text) {
+std::string inQuotes(std::string_view text) {
   constexpr std::size_t kLongest = 40;
   std::string shown;
   for (char c : text.substr(0, kLongest)) shown += c >= ' ' && c <= '~' ? c : '?';
@@ -53,7 +53,7 @@ Error DarknetSection::error(std::string_view message) const {
 Error DarknetSection::errorAt(std::string_view key, std::string_view message) const {
   for (const Option& option : options_) {
     if (option.key == key) {
-      return makeError("line {}: [{}] {} = {}: {}", option.line, name_, key, quoted(option.value),
+      return makeError("line {}: [{}] {} = {}: {}", option.line, name_, key, inQuotes(option.value),
                        message);
     }
   }
@@ -73,7 +73,7 @@ Result<const DarknetSection::Option*> DarknetSection::find(std::string_view key)
     if (option.key != key) continue;
     if (found != nullptr && found->value != option.value) {
       return makeError("line {}: [{}] {} = {}, but {} in line {}", option.line, name_, key,
-                       quoted(option.value), quoted(found->value), found->line);
+                       inQuotes(option.value), inQuotes(found->value), found->line);
     }
     if (found == nullptr) found = &option;
   }
@@ -146,7 +146,7 @@ Result<std::vector<DarknetSection>> parseDarknetCfg(std::string_view text) {
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
     if (line.front() == '[') {
       if (line.back() != ']' || line.size() < 3) {
-        return makeError("line {}: {}, expected [section]", number, quoted(line));
+        return makeError("line {}: {}, expected [section]", number, inQuotes(line));
       }
       if (sections.size() == kMaxSections) {
         return makeError("line {}: more than {} sections", number, kMaxSections);
@@ -157,10 +157,10 @@ Result<std::vector<DarknetSection>> parseDarknetCfg(std::string_view text) {
     }
     const std::size_t equals = line.find('=');
     if (equals == std::string::npos || equals == 0) {
-      return makeError("line {}: {}, expected [section] or key = value", number, quoted(line));
+      return makeError("line {}: {}, expected [section] or key = value", number, inQuotes(line));
     }
     if (sections.empty()) {
-      return makeError("line {}: {} stands before the first section", number, quoted(line));
+      return makeError("line {}: {} stands before the first section", number, inQuotes(line));
     }
     if (++options > kMaxOptions)
       return makeError("line {}: more than {} keys", number, kMaxOptions);

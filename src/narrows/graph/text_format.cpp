@@ -6,7 +6,7 @@
 namespace narrows {
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string inQuotes(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -105,7 +105,7 @@ std::string elementsText(const Tensor& tensor) {
 
 std::string constantText(const Value& value, const TextOptions& options) {
   const Tensor& tensor = *value.constant;
-  const std::string head = fmt::format("const {} {}", quoted(value.name), typeText(value.type));
+  const std::string head = fmt::format("const {} {}", inQuotes(value.name), typeText(value.type));
   if (value.type.elements() <= options.inline_elements) {
     return fmt::format("{} = [{}]\n", head, elementsText(tensor));
   }
@@ -118,14 +118,14 @@ std::string nodeText(const Graph& graph, const Node& node) {
   std::string inputs;
   for (ValueId input : node.inputs) {
     if (!inputs.empty()) inputs += ", ";
-    inputs += input.valid() ? quoted(graph.value(input).name) : "_";
+    inputs += input.valid() ? inQuotes(graph.value(input).name) : "_";
   }
   std::string outputs;
   for (ValueId output : node.outputs) {
     if (!outputs.empty()) outputs += ", ";
-    outputs += quoted(graph.value(output).name) + " " + typeText(graph.type(output));
+    outputs += inQuotes(graph.value(output).name) + " " + typeText(graph.type(output));
   }
-  return fmt::format("node {} {}({}) ({}) -> {}\n", quoted(node.name), opName(node.op),
+  return fmt::format("node {} {}({}) ({}) -> {}\n", inQuotes(node.name), opName(node.op),
                      fields.take(), inputs, outputs);
 }
 
@@ -149,17 +149,17 @@ bool sameTensor(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 std::string formatGraph(const Graph& graph, const TextOptions& options) {
-  std::string text = fmt::format("graph {}\n", quoted(graph.name));
+  std::string text = fmt::format("graph {}\n", inQuotes(graph.name));
   for (ValueId input : graph.inputs()) {
     const Value& value = graph.value(input);
-    text += fmt::format("input {} {}\n", quoted(value.name), typeText(value.type));
+    text += fmt::format("input {} {}\n", inQuotes(value.name), typeText(value.type));
   }
   for (const Value& value : graph.values()) {
     if (value.isConstant()) text += constantText(value, options);
   }
   for (const Node& node : graph.nodes()) text += nodeText(graph, node);
   for (ValueId output : graph.outputs()) {
-    text += fmt::format("output {}\n", quoted(graph.value(output).name));
+    text += fmt::format("output {}\n", inQuotes(graph.value(output).name));
   }
   return text;
 }

@@ -254,7 +254,7 @@ Result<ModelDescription> readDescription(const toml::table& root, std::string_vi
   return description;
 }
 
-std::string quoted(std::string_view text) {
+std::string inQuotes(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     const auto code = static_cast<unsigned char>(c);
@@ -271,7 +271,7 @@ std::string quoted(std::string_view text) {
 
 std::string quotedList(const std::vector<std::string>& texts) {
   std::vector<std::string> entries;
-  for (const std::string& text : texts) entries.push_back(quoted(text));
+  for (const std::string& text : texts) entries.push_back(inQuotes(text));
   return fmt::format("[{}]", fmt::join(entries, ", "));
 }
 
@@ -350,11 +350,11 @@ Result<ModelDescription> parseDescription(std::string_view toml, std::string_vie
 }
 
 std::string formatDescription(const ModelDescription& description) {
-  std::string out = fmt::format("name = {}\n", quoted(description.name));
+  std::string out = fmt::format("name = {}\n", inQuotes(description.name));
   if (!description.labels.empty()) {
     out.append("labels = [\n");
     for (const std::string& label : description.labels) {
-      out.append(fmt::format("  {},\n", quoted(label)));
+      out.append(fmt::format("  {},\n", inQuotes(label)));
     }
     out.append("]\n");
   }
