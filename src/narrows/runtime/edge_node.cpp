@@ -136,10 +136,13 @@ class EdgeNode::Impl {
   Status runAhead(FrameSource& source, const RecordSink& records, const std::atomic<bool>& stop);
 
   std::uint64_t next_frame_ = 0;
+  Seconds next_time_;
   NodeSummary summary_;
 };
 
 Result<std::optional<Task>> EdgeNode::Impl::nextTask(FrameSource& source) {
+  clock_.sleep(next_time_ - clock_.now());
+  next_time_ = std::max(next_time_, clock_.now()) + options_.interval;
   NARROWS_TRY(frame, source.next());
   if (!frame) return std::optional<Task>();
   Task task;

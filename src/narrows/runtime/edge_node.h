@@ -25,6 +25,9 @@ struct EdgeNodeOptions {
   /// Pictures worked on at once: with 2 or more the next ones are computed while one is on the
   /// link. Plans that send frames back to the node take one at a time.
   std::size_t depth = 2;
+  /// A picture is taken so long after the one before, as from a camera; 0: as fast as they are
+  /// answered. Pictures that come late are not left out.
+  Seconds interval;
   /// Finish here what the server does not answer, when the bundle carries its share.
   bool fallback = true;
 };

@@ -247,6 +247,26 @@ TEST(EdgeNode, EmulatedLinkTakesItsTime) {
   }
 }
 
+TEST(EdgeNode, PicturesComeAtTheirPace) {
+  const auto bundle = test::smallSplit(SmallHead::yolov2);
+  Cluster cluster(bundle);
+  EdgeNodeOptions options = referenceNode();
+  options.interval = milliseconds(100);
+  cluster.makeNode(options);
+  test::SeededSource source(5);
+  std::vector<double> times;
+  source.before([&](std::size_t index) {
+    times.push_back(cluster.clock().now().value());
+    // One is late; those after it keep the distance and none is left out.
+    if (index == 2) cluster.clock().sleep(milliseconds(250));
+  });
+  const test::NodeRun run = test::runNode(cluster.node(), source);
+  test::expectAnsweredOnce(run, test::expectedPredictions(bundle, 5));
+  const std::vector<double> expected = {0, 0.1, 0.2, 0.45, 0.55};
+  ASSERT_EQ(times.size(), expected.size());
+  for (std::size_t i = 0; i < times.size(); ++i) EXPECT_NEAR(times[i], expected[i], 1e-9);
+}
+
 TEST(EdgeNode, LinkThatIsTooSlowForTheDeadlineFallsBack) {
   const auto bundle = test::smallSplit(SmallHead::yolov2);
   Cluster cluster(bundle);
