@@ -19,6 +19,8 @@ constexpr std::size_t kMaxLanes = 16;
 constexpr std::size_t kUnitsPerLane = 1024;
 /// Classes with tables.
 constexpr std::size_t kTables = kContextClasses - 1;
+static_assert(kTables == 8, "one load takes the lengths of all classes");
+constexpr std::size_t kLengthsPerSum = 256;
 
 std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane) {
   const std::size_t wanted = live_planes * units_per_plane / kUnitsPerLane;
@@ -44,12 +46,13 @@ const std::vector<std::uint64_t>& reciprocals() {
   return kTable;
 }
 
-/// Code lengths of frequencies in 1/256 bit; those that do not occur are dear.
-const std::vector<std::uint16_t>& codeLengths() {
-  static const std::vector<std::uint16_t> kTable = [] {
-    std::vector<std::uint16_t> table(kContextTotal + 1, 2 * kContextPrecision * 256);
+/// Code lengths of frequencies in 1/16 bit, by which the sender chooses; those that do not occur
+/// are dear.
+const std::vector<std::uint8_t>& codeLengths() {
+  static const std::vector<std::uint8_t> kTable = [] {
+    std::vector<std::uint8_t> table(kContextTotal + 1, 255);
     for (std::uint32_t f = 1; f <= kContextTotal; ++f) {
-      table[f] = static_cast<std::uint16_t>((kContextPrecision - std::log2(f)) * 256 + 0.5);
+      table[f] = static_cast<std::uint8_t>((kContextPrecision - std::log2(f)) * 16 + 0.5);
     }
     return table;
   }();
@@ -65,6 +68,33 @@ bool allZero(std::span<const std::uint8_t> units) {
   for (const std::uint8_t unit : units) any |= unit;
   return any == 0;
 }
+
+/// Adds the lengths of all classes for each unit. At most kLengthsPerSum units, so that 16 bits
+/// hold their sums.
+#if defined(__SSE2__)
+void addLengths(const std::uint8_t* lengths, const std::uint16_t* rows, const std::uint8_t* units,
+                std::size_t count, std::array<std::uint32_t, kTables>& sums) {
+  const __m128i zero = _mm_setzero_si128();
+  __m128i total = zero;
+  for (std::size_t k = 0; k < count; ++k) {
+    const std::size_t entry = static_cast<std::size_t>(rows[k]) * kUnitSymbols + units[k];
+    const __m128i eight =
+        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(lengths + entry * kTables));
+    total = _mm_add_epi16(total, _mm_unpacklo_epi8(eight, zero));
+  }
+  std::array<std::uint16_t, kTables> part;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(part.data()), total);
+  for (std::size_t t = 0; t < kTables; ++t) sums[t] += part[t];
+}
+#else
+void addLengths(const std::uint8_t* lengths, const std::uint16_t* rows, const std::uint8_t* units,
+                std::size_t count, std::array<std::uint32_t, kTables>& sums) {
+  for (std::size_t k = 0; k < count; ++k) {
+    const std::size_t entry = static_cast<std::size_t>(rows[k]) * kUnitSymbols + units[k];
+    for (std::size_t t = 0; t < kTables; ++t) sums[t] += lengths[entry * kTables + t];
+  }
+}
+#endif
 
 class RansWriter {
  public:
@@ -172,8 +202,8 @@ class ContextCoder final : public LosslessCoder {
   const std::vector<std::uint64_t>& reciprocal_;
   std::vector<std::uint16_t> ends_;
   std::vector<Range> ranges_;
-  /// Code lengths in 1/256 bit; those of all classes for a unit in a context side by side.
-  std::vector<std::uint16_t> lengths_;
+  /// Code lengths in 1/16 bit; those of all classes for a unit in a context side by side.
+  std::vector<std::uint8_t> lengths_;
   std::vector<std::uint16_t> class_ends_;
 
   std::vector<std::uint8_t> class_of_;
@@ -190,7 +220,7 @@ void ContextCoder::copyTables(const ContextTables& tables) {
   ends_.assign(entries + 1, static_cast<std::uint16_t>(kContextTotal));
   ranges_.resize(entries);
   lengths_.resize(entries);
-  const std::vector<std::uint16_t>& length_of = codeLengths();
+  const std::vector<std::uint8_t>& length_of = codeLengths();
   for (std::size_t c = 1; c < kContextClasses; ++c) {
     for (std::size_t row = 0; row < rows_; ++row) {
       const ContextTables::Row& source = tables.units(c)[row];
@@ -213,10 +243,9 @@ void ContextCoder::copyTables(const ContextTables& tables) {
 
 std::size_t ContextCoder::bestClass(const std::uint16_t* rows, const std::uint8_t* units) const {
   std::array<std::uint32_t, kTables> sums{};
-  for (std::size_t k = 0; k < units_; ++k) {
-    const std::size_t entry = static_cast<std::size_t>(rows[k]) * kUnitSymbols + units[k];
-    const std::uint16_t* lengths = lengths_.data() + entry * kTables;
-    for (std::size_t t = 0; t < kTables; ++t) sums[t] += lengths[t];
+  for (std::size_t begin = 0; begin < units_; begin += kLengthsPerSum) {
+    const std::size_t count = std::min(kLengthsPerSum, units_ - begin);
+    addLengths(lengths_.data(), rows + begin, units + begin, count, sums);
   }
   return 1 + static_cast<std::size_t>(std::min_element(sums.begin(), sums.end()) - sums.begin());
 }
