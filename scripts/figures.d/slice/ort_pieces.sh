@@ -14,7 +14,7 @@ check() {
   shift 2
   for output in "$@"; do outputs+=("$(echo "$vectors/$output"_[0-9]*.f32)"); done
   mapfile -t cuts < <("$NARROWS" analyze "$SHARED/models/$model" --json |
-    jq -r '[.cuts[].tensor] | .[(length / 8 | floor), (length / 2 | floor), (length * 7 / 8 | floor)]')
+    jq -r '[.cuts[].cut] | .[(length / 8 | floor), (length / 2 | floor), (length * 7 / 8 | floor)]')
   ((${#cuts[@]} == 3)) || die "$model: analyze lists no cuts"
   for cut in "${cuts[@]}"; do
     bundle=$WORK/bundle
