@@ -306,8 +306,8 @@ class OneDnn final : public executor::Backend {
   // where half of the executor's registers stay idle.
   bool prefers(const ConvProblem& p) const override {
     constexpr std::int64_t kFewResults = 16;
-    const bool pointwise = p.window.kernel == Extent2d{1, 1} &&
-                           p.window.stride == Extent2d{1, 1} && p.window.pads == Padding2d{};
+    const bool pointwise = p.window.kernel == Extent2d{1, 1} && p.window.stride == Extent2d{1, 1} &&
+                           p.window.pads == Padding2d{};
     const std::int64_t results = p.output.shape[1] / p.groups;
     if (p.groups > 1 && p.groups != p.output.shape[1]) return false;
     if (p.residual && pointwise) return false;
