@@ -44,7 +44,7 @@ void readHostile(ByteSpan input) {
   if (!isSmall(*graph)) return;
   auto written = serializeOnnx(*graph);
   if (!written.ok()) return;  // a few operators have no form in the opset that is written
-  auto again = readOnnx(*written, options());
+  auto again = readOnnx(*written);
   NARROWS_ASSERT(again.ok());
   NARROWS_ASSERT(again->inputs().size() == graph->inputs().size());
   NARROWS_ASSERT(again->outputs().size() == graph->outputs().size());

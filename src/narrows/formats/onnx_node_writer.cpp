@@ -4,6 +4,7 @@
 #include <limits>
 #include <numbers>
 
+#include "narrows/formats/onnx_attributes.h"
 #include "narrows/formats/onnx_emitter.h"
 #include "narrows/formats/onnx_names.h"
 #include "narrows/tensor/half.h"
@@ -341,15 +342,20 @@ Status write(const Pad& op, NodeWriter& out) {
 Status write(const Resize& op, NodeWriter& out) {
   const Shape& x = out.inputType(0).shape;
   bool by_size = true;
+  bool by_scale = true;
   std::vector<float> scales;
   for (std::size_t axis = 0; axis < x.rank(); ++axis) {
-    const double ratio = static_cast<double>(op.sizes[axis]) / static_cast<double>(x[axis]);
-    by_size = by_size && op.scales[axis] == ratio;
+    const auto extent = static_cast<double>(x[axis]);
+    const auto size = static_cast<double>(op.sizes[axis]);
     scales.push_back(static_cast<float>(op.scales[axis]));
+    by_size = by_size && op.scales[axis] == size / extent;
+    by_scale = by_scale && std::floor(extent * decimalValue(scales.back())) == size;
   }
-  // The symmetric form differs from half_pixel only where a size is a rounded one.
-  if (op.coordinates == ResizeCoordinates::half_pixel_symmetric && !by_size) {
-    return makeError("half_pixel_symmetric with rounded sizes cannot be written in opset {}", 17);
+  // Opset 17 takes sizes or scales, and rounds the size that a scale gives down; the symmetric form
+  // differs from half_pixel only where a size is a rounded one.
+  const bool symmetric = op.coordinates == ResizeCoordinates::half_pixel_symmetric;
+  if (!by_size && (!by_scale || symmetric)) {
+    return makeError("this pair of sizes and scales cannot be written in opset 17");
   }
   std::vector<std::string> inputs{out.x(), ""};
   if (by_size) {
