@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "narrows/engine/executor/conv_kernels.h"
 #include "narrows/engine/executor/lowering.h"
@@ -13,6 +14,12 @@ Layout rowsAsPixels(const Layout& matrix, std::int64_t columns) {
       *Shape::create(std::array{std::int64_t{1}, columns, std::int64_t{1}, rows}), columns);
   layout.offset = matrix.offset;
   return layout;
+}
+
+/// Functions whose last digits differ between libraries.
+bool isExponential(const Activation& activation) {
+  return activation.kind == ActivationKind::sigmoid || activation.kind == ActivationKind::silu ||
+         activation.kind == ActivationKind::tanh;
 }
 
 }  // namespace
@@ -61,20 +68,33 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
   return {};
 }
 
-/// The backend's kernel or the executor's own, whichever has been measured to be faster.
-Result<std::unique_ptr<ConvKernel>> Lowering::chooseConv(const ConvProblem& problem) const {
-  if (ownConvTakes(problem) && !(backend_.takes(problem) && backend_.prefers(problem)))
-    return makeOwnConv(problem, tools_.kernels);
-  return backend_.makeConv(problem);
+bool Lowering::usesOwnConv(const ConvProblem& problem) const {
+  return ownConvTakes(problem) && !(backend_.takes(problem) && backend_.prefers(problem));
 }
 
+/// The backend's kernel or the executor's own, whichever has been measured to be faster. Behind the
+/// backend's kernels exponentials are steps of their own: a graph that is cut between a convolution
+/// and its activation must compute the very function that the whole graph does.
 Status Lowering::emitConv(ConvProblem& problem, const Operand& input,
                           const std::optional<Operand>& residual, const Operand& output) {
-  NARROWS_TRY(kernel, chooseConv(problem));
+  const bool own = usesOwnConv(problem);
+  ConvProblem sums = problem;
+  const bool apart = !own && isExponential(problem.activation);
+  const bool add_after = apart && residual && problem.residual_after_activation;
+  if (apart) sums.activation = Activation{};
+  if (add_after) sums.residual.reset();
+  NARROWS_TRY(kernel, own ? makeOwnConv(sums, tools_.kernels) : backend_.makeConv(sums));
   std::vector<Operand> used{input, output};
   if (residual) used.push_back(*residual);
-  emit(makeConvStep(std::move(kernel), input, residual ? &*residual : nullptr, output, tools_),
+  emit(makeConvStep(std::move(kernel), input, sums.residual ? &*residual : nullptr, output, tools_),
        used);
+  if (apart) {
+    emit(makeActivation(problem.activation, output, output, tools_), std::span(&output, 1));
+  }
+  if (add_after) {
+    const std::array<Operand, 2> sum{output, *residual};
+    emit(makeBinary(BinaryKind::add, Activation{}, output, *residual, output, tools_), sum);
+  }
   return {};
 }
 

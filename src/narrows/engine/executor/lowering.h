@@ -52,7 +52,7 @@ class Lowering {
                       double beta);
   Status emitConv(ConvProblem& problem, const Operand& input,
                   const std::optional<Operand>& residual, const Operand& output);
-  Result<std::unique_ptr<ConvKernel>> chooseConv(const ConvProblem& problem) const;
+  bool usesOwnConv(const ConvProblem& problem) const;
   Status lowerActivation(const Node& node, const Activation& activation);
   Status lowerBinary(const Node& node, const Binary& op);
   Status lowerConcat(const Node& node, const Concat& op);
