@@ -125,16 +125,23 @@ Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pi
     calibrations.emplace(spec.granularity, std::move(calibration));
   }
 
+  // The quantizer does not depend on the coder, and fitting it takes longer than many frames.
+  std::vector<std::vector<FeatureInterface>> fitted;
+  for (const QuantizerSpec& spec : options_.quantizers) {
+    NARROWS_TRY(interfaces, calibrations.at(spec.granularity).fit(spec, options_.coders[0]));
+    fitted.push_back(std::move(interfaces));
+  }
+
   ThreadPool pool(options_.threads);
   std::vector<CutWorker> workers;
   for (std::size_t i = 0; i < pool.size(); ++i) {
     NARROWS_TRY(node, PieceRunner::create(*engine_, pieces.node, 1));
     NARROWS_TRY(server, Predictor::create(*engine_, pieces.server, *description_, 1));
     CutWorker worker{std::move(node), std::move(server), {}, {}, {}};
-    for (const QuantizerSpec& spec : options_.quantizers) {
+    for (std::vector<FeatureInterface> interfaces : fitted) {
       auto& meters = worker.meters.emplace_back();
       for (const CoderParams& coder : options_.coders) {
-        NARROWS_TRY(interfaces, calibrations.at(spec.granularity).fit(spec, coder));
+        for (FeatureInterface& interface : interfaces) interface.coder = coder;
         NARROWS_TRY(meter, FrameMeter::create(interfaces));
         meters.push_back(std::move(meter));
       }
