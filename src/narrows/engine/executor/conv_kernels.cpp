@@ -30,13 +30,6 @@ bool isFlat(const Layout& map) {
          (shape[0] == 1 || imagePitch(map) == shape[2] * rowPitch(map));
 }
 
-bool isPlanar(const ConvProblem& p) {
-  return !isMap(p.input) && isRowMajor(p.input) && p.groups == 1 && !p.residual &&
-         p.input.shape[1] <= kMostPlanes &&
-         p.input.shape[1] * p.window.kernel.h * p.window.kernel.w <= kMostPlanarDepth &&
-         p.window.dilation == Extent2d{1, 1};
-}
-
 Finish finishOf(const ConvProblem& p) {
   return {p.activation, p.residual_after_activation};
 }
@@ -433,6 +426,13 @@ class DepthwiseConv final : public ConvKernel {
 };
 
 }  // namespace
+
+bool isPlanar(const ConvProblem& p) {
+  return !isMap(p.input) && isRowMajor(p.input) && p.groups == 1 && !p.residual &&
+         p.input.shape[1] <= kMostPlanes &&
+         p.input.shape[1] * p.window.kernel.h * p.window.kernel.w <= kMostPlanarDepth &&
+         p.window.dilation == Extent2d{1, 1};
+}
 
 bool ownConvTakes(const ConvProblem& p) {
   if (!isFlat(p.output) || (p.residual && !isFlat(*p.residual))) return false;

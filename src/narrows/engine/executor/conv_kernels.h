@@ -5,6 +5,10 @@
 
 namespace narrows::executor {
 
+/// Whether the input is a few planes (row-major), as a first layer's, that the kernel for them
+/// reads.
+bool isPlanar(const ConvProblem& problem);
+
 /// Whether the executor's own kernels compute the problem in just these layouts. They take any map
 /// as input, also a slice of another, and maps without gaps between rows as output; a first layer
 /// may read its few channels as planes (row-major).

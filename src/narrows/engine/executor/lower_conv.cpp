@@ -33,43 +33,43 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
   problem.activation = fused.epilogue.activation;
   problem.residual_after_activation = fused.epilogue.residual_after_activation;
   problem.threads = tools_.team.size();
-  const Operand output = mapTarget(fused.result);
+  problem.input = operandOf(node.inputs[0]).layout;
+  Operand output = mapTarget(fused.result);
   problem.output = output.layout;
   std::optional<Operand> residual;
   if (fused.epilogue.residual.valid()) {
     residual = inForm(fused.epilogue.residual, Form::map);
     problem.residual = residual->layout;
   }
-  // As it is, as any map, without gaps: the first form that a kernel takes.
-  std::optional<Operand> input;
-  const auto taken = [&](const Operand& candidate) {
-    problem.input = candidate.layout;
-    if (!ownConvTakes(problem) && !backend_.takes(problem)) return false;
-    input = candidate;
-    return true;
-  };
-  if (!taken(operandOf(node.inputs[0])) && !taken(inForm(node.inputs[0], Form::map))) {
+  const bool own = usesOwnConv(problem);
+  const auto takes = [&] { return own ? ownConvTakes(problem) : backend_.takes(problem); };
+  // As it is, as any map, without gaps: the first form that the kernel takes.
+  Operand input = operandOf(node.inputs[0]);
+  if (!takes()) {
+    input = inForm(node.inputs[0], Form::map);
+    problem.input = input.layout;
+  }
+  if (!takes()) {
     input = inForm(node.inputs[0], Form::dense_map);
-    problem.input = input->layout;
+    problem.input = input.layout;
     if (residual) {
       residual = inForm(fused.epilogue.residual, Form::dense_map);
       problem.residual = residual->layout;
     }
   }
-  if (ownConvTakes(problem) || backend_.takes(problem)) {
-    NARROWS_CHECK(emitConv(problem, *input, residual, output));
-    define(fused.result, output);
-    return {};
+  if (!takes()) {
+    output = newOperand(DType::f32, channelsLast(output.shape(), output.shape()[1]));
+    problem.output = output.layout;
   }
-  const Operand dense = newOperand(DType::f32, channelsLast(output.shape(), output.shape()[1]));
-  problem.output = dense.layout;
-  NARROWS_CHECK(emitConv(problem, *input, residual, dense));
-  define(fused.result, dense);
+  NARROWS_CHECK(emitConv(problem, input, residual, output));
+  define(fused.result, output);
   return {};
 }
 
+/// By shapes alone, but for a first layer's planes: the same convolution reads and writes slices
+/// of other maps in a whole graph and maps of its own at a cut, and must round alike.
 bool Lowering::usesOwnConv(const ConvProblem& problem) const {
-  return ownConvTakes(problem) && !(backend_.takes(problem) && backend_.prefers(problem));
+  return isPlanar(problem) || !backend_.prefers(problem);
 }
 
 /// The backend's kernel or the executor's own, whichever has been measured to be faster. Behind the

@@ -122,6 +122,9 @@ void Lowering::define(ValueId id, const Operand& operand) {
     return;
   }
   copy(operand, *place);
+  if (hasForm(operand.layout, Form::dense_map)) {
+    converted_.emplace(std::pair(id.index(), Form::dense_map), operand);
+  }
   operands_[id.index()] = *place;
 }
 

@@ -1,7 +1,5 @@
 #include "narrows/engine/onednn/backend.h"
 
-#include <omp.h>
-
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <algorithm>
@@ -12,6 +10,13 @@
 #include <optional>
 #include <unordered_map>
 #include <vector>
+
+// Of the OpenMP runtime that oneDNN is linked with (OpenMP 5.0, sections 3.2.1 and 3.2.3); declared
+// here because clang does not come with omp.h.
+extern "C" {
+void omp_set_num_threads(int threads);
+int omp_get_max_threads();
+}
 
 namespace narrows::onednn {
 namespace {
