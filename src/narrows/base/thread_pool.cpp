@@ -4,8 +4,12 @@
 
 namespace narrows {
 
+std::size_t hardwareThreads() {
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
 ThreadPool::ThreadPool(std::size_t threads) {
-  if (threads == 0) threads = std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  if (threads == 0) threads = hardwareThreads();
   for (std::size_t worker = 1; worker < threads; ++worker) {
     workers_.emplace_back([this, worker] { work(worker); });
   }

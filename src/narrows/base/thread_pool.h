@@ -9,6 +9,9 @@
 
 namespace narrows {
 
+/// Hardware threads of this machine, 1 when it does not tell.
+std::size_t hardwareThreads();
+
 /// Threads that run the iterations of a loop. One pool runs one loop at a time.
 class ThreadPool {
  public:

@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <thread>
-
+#include "narrows/base/thread_pool.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
 #include "narrows/cli/cut_choice.h"
@@ -31,9 +29,7 @@ Result<SweepOptions> sweepOptions(const EvalOptions& options) {
     sweep.coders.push_back(coder);
   }
   sweep.slow_coder_frames = options.slow_coder_frames;
-  sweep.threads = options.threads != 0
-                      ? options.threads
-                      : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  sweep.threads = options.threads != 0 ? options.threads : hardwareThreads();
   return sweep;
 }
 

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <thread>
 
+#include "narrows/base/thread_pool.h"
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
@@ -64,7 +63,7 @@ void addConnection(CLI::App& app, NodeCommand& command) {
 }
 
 void addOptions(CLI::App& app, NodeCommand& command) {
-  command.node.pipeline.threads = std::max(1U, std::thread::hardware_concurrency());
+  command.node.pipeline.threads = hardwareThreads();
   app.add_option("BUNDLE", command.bundle, "What narrows split wrote")->required();
   app.add_option("--input", command.input,
                  "Directory of pictures, a picture, a video, or a camera /dev/videoN")

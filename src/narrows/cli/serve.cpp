@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <thread>
 
+#include "narrows/base/thread_pool.h"
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
@@ -28,7 +27,7 @@ struct ServeOptions {
 
 void addOptions(CLI::App& app, ServeOptions& options) {
   ServiceOptions& service = options.server.service;
-  service.pipeline.threads = std::max(1U, std::thread::hardware_concurrency());
+  service.pipeline.threads = hardwareThreads();
   app.add_option("BUNDLE", options.bundle, "What narrows split wrote")->required();
   app.add_option("--listen", options.server.address, "HOST:PORT; port 0 takes a free one")
       ->capture_default_str();

@@ -4,8 +4,8 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <thread>
 
+#include "narrows/base/thread_pool.h"
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
@@ -65,9 +65,7 @@ Result<std::vector<FeatureInterface>> fitInterfaces(const SplitOptions& options,
   NARROWS_TRY(set, openCalibration(calibration, source, description));
   NARROWS_TRY(engine, makeEngine(options.engine));
   PictureSource pictures(set.data.items, description.preprocessing);
-  const std::size_t threads = options.threads != 0
-                                  ? options.threads
-                                  : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  const std::size_t threads = options.threads != 0 ? options.threads : hardwareThreads();
   NARROWS_TRY(statistics, calibrateCut(*engine, model.graph, cut, description, pictures,
                                        specs[0].granularity, threads));
   return statistics.fit(specs[0], coder);
