@@ -96,7 +96,6 @@ Status mapBatchNormalization(NodeImport& node) {
 
 Status mapLrn(NodeImport& node) {
   NARROWS_TRY(x, node.input(0));
-  LocalResponseNorm op;
   NARROWS_TRY(size, node.attributes.integer("size", 0));
   NARROWS_TRY(alpha, node.attributes.number("alpha", 1e-4));
   NARROWS_TRY(beta, node.attributes.number("beta", 0.75));
