@@ -1,5 +1,7 @@
 #include "narrows/eval/accuracy.h"
 
+#include <algorithm>
+
 namespace narrows {
 namespace {
 
@@ -48,6 +50,17 @@ Result<Scorer> Scorer::create(const ModelDescription& description, const DataSet
       scorer.boxes_.push_back(scorer.against_truth_ ? item.boxes
                                                     : truthFrom(reference[i], threshold));
     }
+  }
+  const auto is_empty = [](const std::vector<TruthBox>& boxes) { return boxes.empty(); };
+  if (metric == Metric::map50 &&
+      std::all_of(scorer.boxes_.begin(), scorer.boxes_.end(), is_empty)) {
+    return scorer.against_truth_
+               ? makeError("none of the {} pictures has a box, so there is nothing to find",
+                           scorer.boxes_.size())
+               : makeError(
+                     "the uncut network detects nothing above a score of {} on {} pictures, so "
+                     "there is no agreement to measure; give other pictures or a lower threshold",
+                     threshold, scorer.boxes_.size());
   }
   scorer.uncut_ = scorer.score(reference);
   return scorer;

@@ -32,7 +32,8 @@ struct Accuracy {
 class Scorer {
  public:
   /// `reference` are the uncut network's predictions, one a picture. Fails when the truth does not
-  /// fit the kind of head: boxes for a classifier, or classes for a detector.
+  /// fit the kind of head (boxes for a classifier, or classes for a detector), and when there is no
+  /// box to find in any picture.
   static Result<Scorer> create(const ModelDescription& description, const DataSet& data,
                                std::vector<Prediction> reference);
 

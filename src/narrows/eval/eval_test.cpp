@@ -161,6 +161,23 @@ TEST_F(EvalTest, TruthIsWhatDecidesWhereThereIsSome) {
   EXPECT_EQ(measured.rows[0].accuracy.primary, sweep->baseline().uncut.primary);
 }
 
+TEST(Scorer, WantsSomethingToFind) {
+  ModelDescription description;
+  description.head.kind = HeadKind::yolov3;
+  DataSet data;
+  data.items.resize(2);
+  std::vector<Prediction> reference(2);
+  const auto nothing = Scorer::create(description, data, reference);
+  ASSERT_FALSE(nothing.ok());
+  EXPECT_NE(nothing.error().message.find("detects nothing"), std::string::npos);
+  reference[1].detections.push_back({0, 0.9F, {0.1F, 0.1F, 0.5F, 0.5F}});
+  const auto scorer = Scorer::create(description, data, reference);
+  ASSERT_TRUE(scorer.ok()) << scorer.error().message;
+  EXPECT_EQ(scorer->uncut().primary, 100.0);
+  data.truth = TruthKind::boxes;
+  EXPECT_FALSE(Scorer::create(description, data, reference).ok());
+}
+
 TEST_F(EvalTest, ResultsDoNotDependOnTheNumberOfThreads) {
   const std::vector<QuantizerSpec> quantizers{{QuantizerKind::uniform, 2, Granularity::channel},
                                               {QuantizerKind::uniform, 1, Granularity::tensor}};
