@@ -8,56 +8,42 @@ const CallStatus kDown{CallCode::unavailable, "the server is down"};
 
 }  // namespace
 
-bool InProcessTransport::happens(double rate) {
-  return std::uniform_real_distribution<double>(0, 1)(random_) < rate;
-}
-
-void InProcessTransport::damage(ByteVector& message) {
-  if (message.empty() || !happens(rates_.corrupt)) return;
-  const int count = std::uniform_int_distribution<int>(1, 4)(random_);
-  for (int i = 0; i < count; ++i) {
-    const auto at = std::uniform_int_distribution<std::size_t>(0, message.size() - 1)(random_);
-    const auto change = std::uniform_int_distribution<unsigned>(1, 255)(random_);
-    message[at] ^= static_cast<std::byte>(change);
-  }
-}
-
-bool InProcessTransport::pass(Seconds begin, Seconds timeout) {
-  const Seconds end = begin + timeout;
-  if (happens(rates_.drop)) {
-    clock_.sleep(end - clock_.now());
+bool InProcessTransport::pass(const MessageFate& fate, Seconds end) {
+  const Seconds left = end - clock_.now();
+  if (fate.dropped || fate.delay > left) {
+    clock_.sleep(left);
     return false;
   }
-  if (happens(rates_.delay)) {
-    clock_.sleep(rates_.max_delay * std::uniform_real_distribution<double>(0, 1)(random_));
-  }
-  return clock_.now() <= end;
+  clock_.sleep(fate.delay);
+  return true;
 }
 
 CallStatus InProcessTransport::infer(ByteSpan request, Seconds timeout, ByteVector& reply) {
+  const CallFate fate = requests_.fate(request_count_++);
   if (service_ == nullptr) return kDown;
-  const Seconds begin = clock_.now();
+  const Seconds end = clock_.now() + timeout;
   ByteVector sent(request.begin(), request.end());
-  damage(sent);
-  if (!pass(begin, timeout)) return kLate;
+  fate.request.damage(sent);
+  if (!pass(fate.request, end)) return kLate;
   InferReply answer;
-  const int deliveries = happens(rates_.duplicate) ? 2 : 1;
+  const int deliveries = fate.duplicated ? 2 : 1;
   for (int i = 0; i < deliveries; ++i) {
     InferRequest parsed;
     const CallStatus read = readRequest(sent, service_->requestLimits(), parsed);
     if (!read.ok()) return read;
-    answer = service_->infer(std::move(parsed), begin + timeout - clock_.now());
+    answer = service_->infer(std::move(parsed), end - clock_.now());
   }
-  if (!pass(begin, timeout)) return kLate;
+  if (!pass(fate.reply, end)) return kLate;
   if (!answer.status.ok()) return answer.status;
   reply = writeReply(answer);
-  damage(reply);
+  fate.reply.damage(reply);
   return {};
 }
 
 CallStatus InProcessTransport::ready(Seconds timeout) {
+  const CallFate fate = probes_.fate(probe_count_++);
   if (service_ == nullptr) return kDown;
-  if (!pass(clock_.now(), timeout)) return kLate;
+  if (!pass(fate.request, clock_.now() + timeout)) return kLate;
   if (!service_->ready()) return {CallCode::unavailable, "the server is stopping"};
   return {};
 }

@@ -209,7 +209,11 @@ void InferenceService::work(Worker& worker) {
       job = std::move(queue_.front());
       queue_.pop_front();
       expired = clock_.now() > job->expires;
-      if (expired) ++counters_.expired;
+      if (expired) {
+        ++counters_.expired;
+        // The same request may come again in time: from here on it is computed on its own.
+        close(*job);
+      }
     }
     auto reply = std::make_shared<InferReply>(
         expired ? failed(job->request,
@@ -222,16 +226,19 @@ void InferenceService::work(Worker& worker) {
   }
 }
 
+void InferenceService::close(const Job& job) {
+  const auto open = open_.find(job.key);
+  if (open != open_.end() && open->second.get() == &job) open_.erase(open);
+}
+
 void InferenceService::finish(const std::shared_ptr<Job>& job,
                               const std::shared_ptr<const InferReply>& reply) {
   std::vector<Done> waiting;
   {
     const std::lock_guard lock(mutex_);
     waiting = std::move(job->waiting);
-    if (!job->key.empty()) {
-      open_.erase(job->key);
-      if (reply->status.ok()) answers_.insert(job->key, reply);
-    }
+    close(*job);
+    if (!job->key.empty() && reply->status.ok()) answers_.insert(job->key, reply);
     if (reply->status.ok()) {
       counters_.answered += 1;
       counters_.repeated += waiting.size() - 1;

@@ -42,6 +42,7 @@ struct TensorMetadata {
 };
 
 struct ServiceCounters {
+  /// Computed and answered; the same request counts once however often it came.
   std::uint64_t answered = 0;
   /// Answered again without computing.
   std::uint64_t repeated = 0;
@@ -100,6 +101,8 @@ class InferenceService {
   void work(Worker& worker);
   InferReply compute(Worker& worker, const InferRequest& request) const;
   CallStatus answer(Worker& worker, const InferRequest& request, InferReply& reply) const;
+  /// Lets no further request join the job. The mutex is held.
+  void close(const Job& job);
   void finish(const std::shared_ptr<Job>& job, const std::shared_ptr<const InferReply>& reply);
 
   const std::shared_ptr<const Bundle> bundle_;
@@ -114,7 +117,7 @@ class InferenceService {
   std::condition_variable wake_;
   std::condition_variable idle_;
   std::deque<std::shared_ptr<Job>> queue_;
-  /// Jobs with an id that wait or run, by key.
+  /// Jobs with an id that wait or run, by key; those that expired are no longer among them.
   std::unordered_map<std::string, std::shared_ptr<Job>> open_;
   AnswerCache answers_;
   ServiceCounters counters_;

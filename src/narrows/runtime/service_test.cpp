@@ -40,6 +40,31 @@ ServiceOptions referenceService() {
   return options;
 }
 
+/// Does something when it is looked at, to come between two steps of the service.
+class HookedClock : public ManualClock {
+ public:
+  Seconds now() const override {
+    std::function<void()> hook;
+    {
+      const std::lock_guard lock(mutex_);
+      if (calls_left_ > 0 && --calls_left_ == 0) hook = std::move(hook_);
+    }
+    if (hook) hook();
+    return ManualClock::now();
+  }
+  /// Before the `call`-th look from now on, the first being 1.
+  void atCall(int call, std::function<void()> hook) {
+    const std::lock_guard lock(mutex_);
+    calls_left_ = call;
+    hook_ = std::move(hook);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable int calls_left_ = 0;
+  mutable std::function<void()> hook_;
+};
+
 class ServiceTest : public ::testing::Test {
  protected:
   void start(const ServiceOptions& options = referenceService(), bool two = false) {
@@ -47,7 +72,7 @@ class ServiceTest : public ::testing::Test {
     service_ = must(InferenceService::create(bundle_, options, clock_));
   }
 
-  ManualClock clock_;
+  HookedClock clock_;
   std::shared_ptr<const Bundle> bundle_;
   std::unique_ptr<InferenceService> service_;
 };
@@ -179,6 +204,30 @@ TEST_F(ServiceTest, DuplicateInFlightWaitsForTheFirst) {
   EXPECT_EQ(first.get_future().get(), second.get_future().get());
   EXPECT_EQ(service_->counters().answered, 2U);
   EXPECT_EQ(service_->counters().repeated, 1U);
+}
+
+/// Between an expired request's turn and its refusal the same request comes again, with time left:
+/// it is computed, not refused with the first.
+TEST_F(ServiceTest, RequestThatComesAgainDoesNotExpireWithTheFirst) {
+  start();
+  HeldWorker held(*service_, requestFor(bundle_, 0));
+  std::promise<CallCode> first;
+  service_->submit(requestFor(bundle_, 1), milliseconds(100),
+                   [&](const InferReply& reply) { first.set_value(reply.status.code); });
+  clock_.sleep(Seconds(1));
+  std::promise<CallCode> again;
+  // The worker looks at the clock twice for a job that expired: at its turn, and for its reply.
+  clock_.atCall(2, [&] {
+    service_->submit(requestFor(bundle_, 1), Seconds(1),
+                     [&](const InferReply& reply) { again.set_value(reply.status.code); });
+  });
+  held.release();
+  EXPECT_EQ(first.get_future().get(), CallCode::deadline_exceeded);
+  EXPECT_EQ(again.get_future().get(), CallCode::ok);
+  EXPECT_EQ(service_->counters().answered, 2U);
+  // And it left nothing behind: a third one gets the stored answer.
+  EXPECT_TRUE(service_->infer(requestFor(bundle_, 1), Seconds(1)).status.ok());
+  EXPECT_EQ(service_->counters().answered, 2U);
 }
 
 TEST_F(ServiceTest, DrainFinishesWhatWasBegunAndRefusesTheRest) {

@@ -1,6 +1,7 @@
 #include "narrows/runtime/wire.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
@@ -245,11 +246,23 @@ Status readTensors(const TensorMessages& tensors, const RawContents& raw,
   return {};
 }
 
+/// Parameters are written in the order of their names: left to itself, protobuf writes a map in an
+/// order that differs from one call to the next.
 template <class Message>
 ByteVector serialize(const Message& message) {
   ByteVector bytes(message.ByteSizeLong());
-  message.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()));
+  google::protobuf::io::ArrayOutputStream array(bytes.data(), static_cast<int>(bytes.size()));
+  google::protobuf::io::CodedOutputStream stream(&array);
+  stream.SetSerializationDeterministic(true);
+  message.SerializeWithCachedSizes(&stream);
   return bytes;
+}
+
+/// A node's requests prove with their digest that they arrived as they were sent. It cannot be left
+/// to the sender: damage that hits the digest's own name makes it absent. Tensors alone come from
+/// clients that know the Open Inference Protocol and nothing more.
+bool needsDigest(const InferRequest& request) {
+  return !request.frames.empty() || request.tensors.empty();
 }
 
 std::optional<ImageSize> pictureSize(const Parameters& parameters) {
@@ -335,6 +348,9 @@ CallStatus readRequest(ByteSpan bytes, const WireLimits& limits, InferRequest& r
       readTensors(message.inputs(), message.raw_input_contents(), request.frames, request.tensors);
   if (!read.ok()) return invalid(read.error().message);
   const auto sent = parameter(parameters, "digest");
+  if (!sent && needsDigest(request)) {
+    return invalid("parameter digest is missing: only a tensor may come without it");
+  }
   if (sent && static_cast<std::uint64_t>(*sent) != digest(request)) {
     return {CallCode::data_loss, "the request does not match its digest"};
   }

@@ -22,12 +22,15 @@ struct WireLimits {
 /// The protocol's name of a data type: "FP32".
 std::string_view protocolType(DType dtype);
 
+/// The same request gives the same bytes.
 ByteVector writeRequest(const InferRequest& request);
 /// Any bytes may come. The error's code is invalid_argument, or data_loss when the contents do not
-/// match the digest that came with them.
+/// match the digest that came with them. A request with frames is read only as it was written:
+/// without its digest it is an error too.
 CallStatus readRequest(ByteSpan bytes, const WireLimits& limits, InferRequest& request);
 
-/// Not for failed replies: a status travels outside the message.
+/// Not for failed replies: a status travels outside the message. The same reply gives the same
+/// bytes.
 ByteVector writeReply(const InferReply& reply);
 CallStatus readReply(ByteSpan bytes, const WireLimits& limits, InferReply& reply);
 
