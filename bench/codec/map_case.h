@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "narrows/codec/lossless.h"
+
+namespace narrows::bench {
+
+/// One symbol a byte, as the layout has them.
+using SymbolMap = std::vector<std::uint8_t>;
+
+/// Maps of one cut at one width.
+struct MapCase {
+  std::string name;
+  SymbolLayout layout;
+  /// What tables are fitted to; never among those measured.
+  std::vector<SymbolMap> calibration;
+  std::vector<SymbolMap> measured;
+};
+
+}  // namespace narrows::bench

@@ -1,0 +1,306 @@
+#include "bench/codec/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+#include "narrows/codec/frame.h"
+
+namespace narrows::bench {
+namespace {
+
+double total(const std::vector<std::size_t>& bytes) {
+  return static_cast<double>(std::accumulate(bytes.begin(), bytes.end(), std::size_t{0}));
+}
+/// Time for all maps, each in its fastest round: of runs that others disturb the fastest is the
+/// least disturbed.
+double total(const std::vector<std::vector<double>>& seconds) {
+  double sum = 0;
+  for (const std::vector<double>& rounds : seconds) {
+    sum += *std::min_element(rounds.begin(), rounds.end());
+  }
+  return sum;
+}
+
+double geometricMean(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += std::log(value);
+  return std::exp(sum / static_cast<double>(values.size()));
+}
+
+double packedMegabytes(const CaseFigures& figures) {
+  return static_cast<double>(figures.layout.packedBytes() * figures.maps) * 1e-6;
+}
+
+bool isGeneral(Role role) {
+  return role == Role::general || role == Role::lzma;
+}
+
+/// Bytes of the best general coder, chosen for each map anew.
+std::optional<std::vector<std::size_t>> bestOfGeneral(const CaseFigures& figures) {
+  std::vector<std::size_t> best;
+  for (const CoderFigures& coder : figures.coders) {
+    if (!isGeneral(coder.role)) continue;
+    if (best.empty()) best = coder.bytes;
+    for (std::size_t i = 0; i < best.size(); ++i) best[i] = std::min(best[i], coder.bytes[i]);
+  }
+  if (best.empty()) return std::nullopt;
+  return best;
+}
+
+/// How many times faster than the other one a coder encodes: median over the maps and the rounds in
+/// which both took part.
+double speedRatio(const CoderFigures& coder, const CoderFigures& other) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < coder.bytes.size(); ++i) {
+    const std::size_t rounds =
+        std::min(coder.encode_seconds[i].size(), other.encode_seconds[i].size());
+    for (std::size_t r = 0; r < rounds; ++r) {
+      ratios.push_back(other.encode_seconds[i][r] / coder.encode_seconds[i][r]);
+    }
+  }
+  return median(std::move(ratios));
+}
+
+struct Row {
+  double bytes = 0;
+  double of_packed = 0;
+  std::optional<double> of_lzma;
+  double encode_mb_s = 0;
+  double decode_mb_s = 0;
+  std::optional<double> speed_vs_lzma;
+};
+
+Row rowOf(const CaseFigures& figures, const CoderFigures& coder) {
+  const double megabytes = packedMegabytes(figures);
+  const double bytes = total(coder.bytes);
+  Row row;
+  row.bytes = bytes / static_cast<double>(figures.maps);
+  row.of_packed = bytes / (megabytes * 1e6);
+  row.encode_mb_s = megabytes / total(coder.encode_seconds);
+  row.decode_mb_s = megabytes / total(coder.decode_seconds);
+  if (const CoderFigures* lzma = figures.find(Role::lzma)) {
+    row.of_lzma = bytes / total(lzma->bytes);
+    row.speed_vs_lzma = speedRatio(coder, *lzma);
+  }
+  return row;
+}
+
+std::string numberOrDash(const std::optional<double>& value, int digits) {
+  return value ? fmt::format("{:.{}f}", *value, digits) : "-";
+}
+
+/// Framing counted on our side alone or on neither.
+enum class Framing { none, ours };
+
+/// Ratios of our bytes to those of other coders, one for each case.
+struct Ratios {
+  std::vector<double> lzma;
+  std::vector<double> best;
+  std::vector<double> adaptive;
+  std::vector<double> max_effort;
+};
+
+Ratios ratios(const std::vector<CaseFigures>& cases, int lowest, int highest, Framing framing) {
+  Ratios result;
+  for (const CaseFigures& figures : cases) {
+    if (figures.layout.bits < lowest || figures.layout.bits > highest) continue;
+    const double code = total(figures.find(Role::ours)->bytes);
+    const double ours =
+        code + (framing == Framing::ours ? static_cast<double>(figures.framing_bytes * figures.maps)
+                                         : 0.0);
+    if (const CoderFigures* lzma = figures.find(Role::lzma)) {
+      result.lzma.push_back(ours / total(lzma->bytes));
+    }
+    if (const auto best = bestOfGeneral(figures)) result.best.push_back(ours / total(*best));
+    if (const CoderFigures* adaptive = figures.find(Role::adaptive)) {
+      result.adaptive.push_back(code / total(adaptive->bytes));
+    }
+    if (const CoderFigures* slower = figures.find(Role::ours_max)) {
+      result.max_effort.push_back(total(slower->bytes) / code);
+    }
+  }
+  return result;
+}
+
+/// Medians over the cases of 1 to 4 bits.
+struct Speeds {
+  std::vector<double> encode;
+  std::vector<double> decode;
+  std::vector<double> scalar;
+  std::vector<double> against_lzma;
+};
+
+Speeds speeds(const std::vector<CaseFigures>& cases) {
+  Speeds result;
+  for (const CaseFigures& figures : cases) {
+    if (figures.layout.bits > 4) continue;
+    const CoderFigures& ours = *figures.find(Role::ours);
+    const double megabytes = packedMegabytes(figures);
+    result.encode.push_back(megabytes / total(ours.encode_seconds));
+    result.decode.push_back(megabytes / total(ours.decode_seconds));
+    if (const CoderFigures* scalar = figures.find(Role::ours_scalar)) {
+      result.scalar.push_back(megabytes / total(scalar->encode_seconds));
+    }
+    if (const CoderFigures* lzma = figures.find(Role::lzma)) {
+      result.against_lzma.push_back(speedRatio(ours, *lzma));
+    }
+  }
+  return result;
+}
+
+/// Share of the frames under 500 bytes, framing included, that are shorter than the shortest code
+/// of the general coders.
+std::string smallFrames(const std::vector<CaseFigures>& cases) {
+  constexpr std::size_t kSmall = 500;
+  std::size_t small = 0;
+  std::size_t won = 0;
+  for (const CaseFigures& figures : cases) {
+    const auto best = bestOfGeneral(figures);
+    if (!best) continue;
+    const CoderFigures& ours = *figures.find(Role::ours);
+    for (std::size_t i = 0; i < ours.bytes.size(); ++i) {
+      if (ours.bytes[i] + figures.framing_bytes >= kSmall) continue;
+      ++small;
+      won += ours.bytes[i] + figures.framing_bytes < (*best)[i] + kFrameHeaderBytes ? 1 : 0;
+    }
+  }
+  return fmt::format(", \"frames_under_500_bytes\": {}, \"of_them_smallest\": {}", small, won);
+}
+
+class FigureLines {
+ public:
+  void add(std::string_view name, double value, int digits, std::string_view unit,
+           std::string_view more = "") {
+    text_ += fmt::format(
+        "{{\"name\": \"{}\", \"value\": {:.{}f}, \"unit\": \"{}\", \"origin\": "
+        "\"measured\"{}}}\n",
+        name, value, digits, unit, more);
+  }
+  std::string take() && { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace
+
+std::string tableHeading() {
+  return fmt::format("{:<44} {:>4} {:>14} {:>4}  {:<20} {:>9} {:>8} {:>7} {:>9} {:>9} {:>8}\n",
+                     "maps", "bits", "shape", "n", "coder", "bytes", "/packed", "/lzma", "enc MB/s",
+                     "dec MB/s", "x lzma");
+}
+
+std::string tableRows(const CaseFigures& figures) {
+  const SymbolLayout& layout = figures.layout;
+  std::string text;
+  for (const CoderFigures& coder : figures.coders) {
+    const Row row = rowOf(figures, coder);
+    text += fmt::format(
+        "{:<44} {:>4} {:>14} {:>4}  {:<20} {:>9.0f} {:>8.3f} {:>7} {:>9.2f} {:>9.2f} {:>8}\n",
+        figures.name, layout.bits,
+        fmt::format("{}x{}x{}", layout.planes, layout.height, layout.width), figures.maps,
+        coder.name, row.bytes, row.of_packed, numberOrDash(row.of_lzma, 3), row.encode_mb_s,
+        row.decode_mb_s, numberOrDash(row.speed_vs_lzma, 1));
+  }
+  return text;
+}
+
+std::string jsonRows(const CaseFigures& figures) {
+  const SymbolLayout& layout = figures.layout;
+  std::string text;
+  for (const CoderFigures& coder : figures.coders) {
+    const Row row = rowOf(figures, coder);
+    text += fmt::format(
+        "{{\"maps\": \"{}\", \"bits\": {}, \"planes\": {}, \"height\": {}, \"width\": {}, "
+        "\"frames\": {}, \"calibration_frames\": {}, \"coder\": \"{}\", \"bytes\": {:.1f}, "
+        "\"ratio_packed\": {:.5f}, \"ratio_lzma\": {}, \"encode_mb_s\": {:.2f}, \"decode_mb_s\": "
+        "{:.2f}, \"encode_speed_vs_lzma\": {}, \"framing_bytes\": {}, \"table_bytes\": {}, "
+        "\"origin\": \"measured\"}}\n",
+        figures.name, layout.bits, layout.planes, layout.height, layout.width, figures.maps,
+        figures.calibration_maps, coder.name, row.bytes, row.of_packed,
+        row.of_lzma ? fmt::format("{:.5f}", *row.of_lzma) : "null", row.encode_mb_s,
+        row.decode_mb_s, row.speed_vs_lzma ? fmt::format("{:.2f}", *row.speed_vs_lzma) : "null",
+        figures.framing_bytes, figures.table_bytes);
+  }
+  return text;
+}
+
+std::string summary(const std::vector<CaseFigures>& cases) {
+  std::string text = fmt::format(
+      "\nAll maps of 1 to 4 bits: geometric mean of bytes, median of speeds\n{:<22} "
+      "{:>8} {:>8} {:>9} {:>9}\n",
+      "coder", "/packed", "/lzma", "enc MB/s", "dec MB/s");
+  if (cases.empty()) return "";
+  for (std::size_t c = 0; c < cases[0].coders.size(); ++c) {
+    std::vector<double> packed;
+    std::vector<double> lzma;
+    std::vector<double> encode;
+    std::vector<double> decode;
+    for (const CaseFigures& figures : cases) {
+      if (figures.layout.bits > 4) continue;
+      const Row row = rowOf(figures, figures.coders[c]);
+      packed.push_back(row.of_packed);
+      if (row.of_lzma) lzma.push_back(*row.of_lzma);
+      encode.push_back(row.encode_mb_s);
+      decode.push_back(row.decode_mb_s);
+    }
+    if (packed.empty()) return "";
+    text += fmt::format("{:<22} {:>8.3f} {:>8} {:>9.2f} {:>9.2f}\n", cases[0].coders[c].name,
+                        geometricMean(packed),
+                        lzma.empty() ? "-" : fmt::format("{:.3f}", geometricMean(lzma)),
+                        median(encode), median(decode));
+  }
+  return text;
+}
+
+std::string figureLines(const std::vector<CaseFigures>& cases) {
+  FigureLines lines;
+  const Ratios bare = ratios(cases, 1, 4, Framing::none);
+  const Ratios framed = ratios(cases, 1, 4, Framing::ours);
+  const auto framedToo = [](double value) {
+    return fmt::format(", \"with_our_framing\": {:.4f}", value);
+  };
+  if (!bare.lzma.empty()) {
+    const std::string maps = fmt::format(", \"maps\": {}", bare.lzma.size());
+    lines.add("bytes_ratio_lzma_geomean", geometricMean(bare.lzma), 4, "ratio",
+              framedToo(geometricMean(framed.lzma)) + maps);
+    lines.add("bytes_ratio_best_geomean", geometricMean(bare.best), 4, "ratio",
+              framedToo(geometricMean(framed.best)) + maps);
+    lines.add("bytes_ratio_best_max", *std::max_element(bare.best.begin(), bare.best.end()), 4,
+              "ratio", framedToo(*std::max_element(framed.best.begin(), framed.best.end())));
+  }
+  if (!bare.adaptive.empty()) {
+    lines.add("bytes_over_adaptive_percent", 100 * (geometricMean(bare.adaptive) - 1), 2, "%");
+  }
+  const Ratios bare8 = ratios(cases, 8, 8, Framing::none);
+  if (!bare8.best.empty()) {
+    lines.add("bytes_ratio_8bit", geometricMean(bare8.best), 4, "ratio",
+              fmt::format(", \"max\": {:.4f}, \"ratio_lzma\": {:.4f}",
+                          *std::max_element(bare8.best.begin(), bare8.best.end()),
+                          geometricMean(bare8.lzma)));
+  }
+  if (!bare.max_effort.empty()) {
+    lines.add("max_effort_gain_percent", 100 * (1 - geometricMean(bare.max_effort)), 2, "%");
+  }
+  const Speeds measured = speeds(cases);
+  if (!measured.encode.empty()) {
+    lines.add("encode_mb_s_median", median(measured.encode), 1, "MB/s");
+    lines.add("decode_mb_s_median", median(measured.decode), 1, "MB/s");
+  }
+  if (!measured.against_lzma.empty()) {
+    lines.add("encode_speed_vs_lzma", median(measured.against_lzma), 1, "ratio");
+  }
+  if (!measured.scalar.empty()) {
+    lines.add("scalar_encode_mb_s", median(measured.scalar), 1, "MB/s");
+  }
+  std::size_t framing = 0;
+  for (const CaseFigures& figures : cases) framing = std::max(framing, figures.framing_bytes);
+  lines.add("framing_bytes_max", static_cast<double>(framing), 0, "B", smallFrames(cases));
+  return std::move(lines).take();
+}
+
+}  // namespace narrows::bench
