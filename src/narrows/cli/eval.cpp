@@ -107,8 +107,9 @@ int runEval(std::span<const std::string> arguments) {
   app.add_option("--granularity", options.granularity,
                  "One range for the tensor or for each channel")
       ->capture_default_str();
-  app.add_option("--coder", options.coders,
-                 "raw, deflate, lzma, zstd, each with :LEVEL if wanted; may be repeated")
+  app.add_option(
+         "--coder", options.coders,
+         "raw, deflate, lzma, zstd, each with :LEVEL if wanted, or context; may be repeated")
       ->capture_default_str();
   app.add_option("--slow-coder-frames", options.slow_coder_frames,
                  "Frames that lzma codes, spread over the set (0: all)")

@@ -23,7 +23,7 @@ struct EvalOptions {
   std::string bits = "1-8";
   std::vector<std::string> quantizers{"uniform"};
   std::string granularity = "channel";
-  std::vector<std::string> coders{"raw", "deflate", "lzma", "zstd"};
+  std::vector<std::string> coders{"raw", "deflate", "lzma", "zstd", "context"};
   std::size_t slow_coder_frames = 8;
   int jpeg_quality = 90;
   bool uncut_only = false;

@@ -29,7 +29,8 @@ struct SplitOptions {
   std::string quantizer = "uniform";
   std::string bits = "8";
   std::string granularity = "channel";
-  std::string coder = "zstd";
+  /// Empty: context, or zstd where there is no quantizer.
+  std::string coder;
   std::string calibration;
   std::string calibration_split;
   std::size_t calibration_images = 32;
@@ -43,10 +44,12 @@ Result<std::vector<FeatureInterface>> fitInterfaces(const SplitOptions& options,
                                                     const LoadedModel& model,
                                                     const ModelDescription& description,
                                                     const Cut& cut) {
-  NARROWS_TRY(coder, parseCoder(options.coder));
   NARROWS_TRY(specs, makeQuantizers(options.quantizer, options.bits, options.granularity));
   if (specs.size() != 1) return makeError("--bits: a bundle has one width, not {}", specs.size());
-  if (specs[0].kind == QuantizerKind::none) {
+  const bool quantized = specs[0].kind != QuantizerKind::none;
+  const std::string standard(toString(quantized ? CoderKind::context : CoderKind::zstd));
+  NARROWS_TRY(coder, parseCoder(options.coder.empty() ? standard : options.coder));
+  if (!quantized) {
     std::vector<FeatureInterface> interfaces;
     for (ValueId value : cut.values) {
       interfaces.push_back(plainInterface(model.graph.type(value)));
@@ -137,7 +140,7 @@ Status split(const SplitOptions& options) {
 int runSplit(std::span<const std::string> arguments) {
   Arguments parser("split",
                    "Write a bundle: the pieces of a model cut at one place, with their interface.",
-                   "narrows split yolo-fastest-1.1-coco.cfg --cut conv_7 --bits 4 --coder zstd \\\n"
+                   "narrows split yolo-fastest-1.1-coco.cfg --cut layer24 --bits 4 \\\n"
                    "      --calibration coco128 --calibration-split train2017 --out yolo.narrows");
   SplitOptions options;
   CLI::App& app = parser.app();
@@ -157,8 +160,9 @@ int runSplit(std::span<const std::string> arguments) {
   app.add_option("--granularity", options.granularity,
                  "One range for the tensor or for each channel")
       ->capture_default_str();
-  app.add_option("--coder", options.coder, "raw, deflate, lzma or zstd, with :LEVEL if wanted")
-      ->capture_default_str();
+  app.add_option("--coder", options.coder,
+                 "raw, deflate, lzma or zstd, with :LEVEL if wanted, or context (default: context, "
+                 "fitted to the calibration pictures; zstd without a quantizer)");
   app.add_option("--calibration", options.calibration,
                  "Data set or folder of pictures to calibrate with");
   app.add_option("--calibration-split", options.calibration_split, "Split of the calibration set");

@@ -26,17 +26,25 @@ std::string toString(const QuantizerSpec& spec);
 /// Statistics of the tensors of one cut over a set of pictures.
 class CutCalibration {
  public:
+  /// `samples` are maps of some of the pictures: by picture, then by tensor.
   explicit CutCalibration(std::vector<QuantizerCalibrator> calibrators,
-                          std::vector<TensorType> types)
-      : calibrators_(std::move(calibrators)), types_(std::move(types)) {}
+                          std::vector<TensorType> types, std::vector<std::vector<Tensor>> samples)
+      : calibrators_(std::move(calibrators)),
+        types_(std::move(types)),
+        samples_(std::move(samples)) {}
 
-  /// One interface for each tensor of the cut.
+  /// One interface for each tensor of the cut, with the coder as `fitCoder` makes it.
   Result<std::vector<FeatureInterface>> fit(const QuantizerSpec& spec,
                                             const CoderParams& coder) const;
+
+  /// Gives the interfaces, made by `fit`, this coder. `context` gets tables fitted to the sample of
+  /// maps under the interface's quantizer, unless it brings its own or there is no quantizer.
+  Status fitCoder(std::span<FeatureInterface> interfaces, const CoderParams& coder) const;
 
  private:
   std::vector<QuantizerCalibrator> calibrators_;
   std::vector<TensorType> types_;
+  std::vector<std::vector<Tensor>> samples_;
 };
 
 /// Runs the node piece of the cut over the pictures with `threads` programs of one thread each. The

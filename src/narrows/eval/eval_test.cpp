@@ -4,6 +4,7 @@
 #include <random>
 
 #include "narrows/base/file.h"
+#include "narrows/codec/context_tables.h"
 #include "narrows/codec/frame.h"
 #include "narrows/eval/parallel.h"
 #include "narrows/eval/sweep.h"
@@ -114,7 +115,8 @@ class EvalTest : public ::testing::Test {
 SweepOptions optionsFor(std::vector<QuantizerSpec> quantizers, std::size_t threads = 1) {
   SweepOptions options;
   options.quantizers = std::move(quantizers);
-  options.coders = {{CoderKind::raw, -1}, {CoderKind::deflate, -1}, {CoderKind::lzma, -1}};
+  options.coders = {
+      {CoderKind::raw}, {CoderKind::deflate}, {CoderKind::lzma}, {CoderKind::context}};
   options.slow_coder_frames = 3;
   options.threads = threads;
   return options;
@@ -185,11 +187,54 @@ TEST_F(EvalTest, ResultsDoNotDependOnTheNumberOfThreads) {
   const CutSweep three = measure("stem.out", optionsFor(quantizers, 3));
   for (std::size_t i = 0; i < quantizers.size(); ++i) {
     EXPECT_EQ(one.rows[i].accuracy.primary, three.rows[i].accuracy.primary);
-    for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t c = 0; c < 4; ++c) {
       EXPECT_EQ(one.rows[i].coders[c].mean_bytes, three.rows[i].coders[c].mean_bytes);
       EXPECT_EQ(one.rows[i].coders[c].worst_bytes, three.rows[i].coders[c].worst_bytes);
     }
   }
+}
+
+TEST_F(EvalTest, ContextCoderIsFittedToMapsOfTheCalibration) {
+  auto cut = findCut(graph_, "left.out+right.out");
+  ASSERT_TRUE(cut.ok());
+  const auto fit = [&](std::size_t threads, const QuantizerSpec& spec) {
+    PictureSource pictures(data_.items, description_.preprocessing);
+    auto calibration =
+        calibrateCut(*engine_, graph_, *cut, description_, pictures, Granularity::channel, threads);
+    EXPECT_TRUE(calibration.ok());
+    auto interfaces = calibration->fit(spec, {CoderKind::context});
+    EXPECT_TRUE(interfaces.ok());
+    // What a coder other than it brings back is the plain coder.
+    std::vector<FeatureInterface> plain = *interfaces;
+    EXPECT_TRUE(calibration->fitCoder(plain, {CoderKind::zstd, 3}).ok());
+    for (const FeatureInterface& interface : plain) {
+      EXPECT_EQ(interface.coder, (CoderParams{CoderKind::zstd, 3}));
+    }
+    return std::move(*interfaces);
+  };
+  const QuantizerSpec spec{QuantizerKind::uniform, 3, Granularity::channel};
+  const std::vector<FeatureInterface> one = fit(1, spec);
+  ASSERT_EQ(one.size(), 2u);
+  EXPECT_EQ(one, fit(3, spec));
+  for (const FeatureInterface& interface : one) EXPECT_FALSE(interface.coder.tables.empty());
+  EXPECT_NE(one[0].coder.tables, one[1].coder.tables);
+  for (const FeatureInterface& interface : fit(1, {QuantizerKind::none, 8, Granularity::tensor})) {
+    EXPECT_TRUE(interface.coder.tables.empty());
+  }
+}
+
+TEST_F(EvalTest, FittedTablesSaveBytes) {
+  SweepOptions options = optionsFor({{QuantizerKind::uniform, 4, Granularity::channel}});
+  const FeatureInterface like{{DType::f32, Shape{1, 8, kSide / 2, kSide / 2}},
+                              {QuantizerKind::uniform, 4, Granularity::channel, {}, {}},
+                              {}};
+  CoderParams standard{CoderKind::context};
+  auto tables = ContextTables::standard(symbolLayout(like)).serialize();
+  ASSERT_TRUE(tables.ok());
+  standard.tables = *tables;
+  options.coders = {{CoderKind::context}, standard};
+  const CutSweep sweep = measure("stem.out", options);
+  EXPECT_LT(sweep.rows[0].coders[0].mean_bytes, sweep.rows[0].coders[1].mean_bytes);
 }
 
 TEST_F(EvalTest, CutsOfSeveralTensorsAreMeasuredTogether) {

@@ -48,6 +48,21 @@ bool isSampled(std::size_t index, std::size_t count, std::size_t wanted) {
   return (index + 1) * wanted / count != index * wanted / count;
 }
 
+/// Interfaces of a cut's tensors for each coder.
+using FittedCoders = std::vector<std::vector<FeatureInterface>>;
+
+/// One quantizer for all coders.
+Result<FittedCoders> fitCoders(const CutCalibration& calibration, const QuantizerSpec& spec,
+                               std::span<const CoderParams> coders) {
+  NARROWS_TRY(interfaces, calibration.fit(spec, coders[0]));
+  FittedCoders fitted = {interfaces};
+  for (const CoderParams& coder : coders.subspan(1)) {
+    NARROWS_CHECK(calibration.fitCoder(interfaces, coder));
+    fitted.push_back(interfaces);
+  }
+  return fitted;
+}
+
 /// What one worker needs for one cut: both pieces, and a meter for each quantizer and coder.
 struct CutWorker {
   PieceRunner node;
@@ -125,23 +140,24 @@ Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pi
     calibrations.emplace(spec.granularity, std::move(calibration));
   }
 
-  // The quantizer does not depend on the coder, and fitting it takes longer than many frames.
-  std::vector<std::vector<FeatureInterface>> fitted;
-  for (const QuantizerSpec& spec : options_.quantizers) {
-    NARROWS_TRY(interfaces, calibrations.at(spec.granularity).fit(spec, options_.coders[0]));
-    fitted.push_back(std::move(interfaces));
-  }
-
+  // Quantizers and tables take longer to fit than many frames to code: once for all workers.
   ThreadPool pool(options_.threads);
+  std::vector<FittedCoders> fitted(options_.quantizers.size());
+  NARROWS_CHECK(forEachFallible(pool, fitted.size(), [&](std::size_t q, std::size_t) -> Status {
+    const QuantizerSpec& spec = options_.quantizers[q];
+    NARROWS_TRY(coders, fitCoders(calibrations.at(spec.granularity), spec, options_.coders));
+    fitted[q] = std::move(coders);
+    return {};
+  }));
+
   std::vector<CutWorker> workers;
   for (std::size_t i = 0; i < pool.size(); ++i) {
     NARROWS_TRY(node, PieceRunner::create(*engine_, pieces.node, 1));
     NARROWS_TRY(server, Predictor::create(*engine_, pieces.server, *description_, 1));
     CutWorker worker{std::move(node), std::move(server), {}, {}, {}};
-    for (std::vector<FeatureInterface> interfaces : fitted) {
+    for (const FittedCoders& coders : fitted) {
       auto& meters = worker.meters.emplace_back();
-      for (const CoderParams& coder : options_.coders) {
-        for (FeatureInterface& interface : interfaces) interface.coder = coder;
+      for (const std::vector<FeatureInterface>& interfaces : coders) {
         NARROWS_TRY(meter, FrameMeter::create(interfaces));
         meters.push_back(std::move(meter));
       }
