@@ -60,7 +60,7 @@ class ByteWriter {
   template <class T>
   void write(T value) {
     static_assert(std::is_trivially_copyable_v<T>);
-    std::array<std::byte, sizeof(T)> raw;
+    std::array<std::byte, sizeof(T)> raw{};
     std::memcpy(raw.data(), &value, sizeof(T));
     bytes_.insert(bytes_.end(), raw.begin(), raw.end());
   }

@@ -1,9 +1,9 @@
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 
 #include "narrows/bundle/archive.h"
@@ -153,6 +153,7 @@ Status write(const Bundle& bundle, const fs::path& path) {
   NARROWS_TRY(paths, writeTree(bundle, tree));
   if (path.extension() != ".narrows") return moveTo(tree, path);
   std::vector<std::pair<std::string, fs::path>> members;
+  members.reserve(paths.size());
   for (const std::string& name : paths) members.emplace_back(name, tree / name);
   NARROWS_CHECK(writeArchive(staging.path() / "archive", members));
   return moveTo(staging.path() / "archive", path);

@@ -23,7 +23,7 @@ struct Color {
 enum class ShapeKind { disc, box, triangle, ring };
 
 struct Kind {
-  ShapeKind shape;
+  ShapeKind shape = ShapeKind::disc;
   Color color;
 };
 

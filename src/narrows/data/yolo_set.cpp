@@ -70,7 +70,7 @@ Result<DataSet> openYolo(const fs::path& path, const DataOptions& options) {
   set.truth = TruthKind::boxes;
   set.split = split;
   NARROWS_TRY(names, readNames(path));
-  set.labels = options.labels.empty() ? std::move(names) : options.labels;
+  set.labels = options.labels.empty() ? names : options.labels;
   NARROWS_TRY(pictures, listPictures(path / "images" / split));
   for (const fs::path& picture : pictures) {
     DataItem item;

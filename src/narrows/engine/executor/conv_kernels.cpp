@@ -196,7 +196,7 @@ class WindowConv final : public ConvKernel {
           if (problem_.residual) pixels.residual = residual + first * residual_pitch + channel;
           pixels.residual_pitch = residual_pitch;
           pixels.count = count;
-          table_.multiplyTapped(pixels, taps_, depth_, part.panel, finish_);
+          table_.multiply_tapped(pixels, taps_, depth_, part.panel, finish_);
         }
       }
     }
@@ -342,7 +342,7 @@ class PlanarConv final : public ConvKernel {
       pixels.output_pitch = output_pitch_;
       for (const PackedWeights::Part& part : weights_.group(0)) {
         pixels.output = y + column * output_pitch_ + part.first;
-        table_.multiplyOffset(pixels, part.panel, finish_);
+        table_.multiply_offset(pixels, part.panel, finish_);
       }
     }
   }
@@ -408,7 +408,7 @@ class DepthwiseConv final : public ConvKernel {
         row.top = i % out[2] * p.window.stride.h - p.window.pads.top;
         row.output = output + i * out[3] * row.output_pitch;
         if (p.residual) row.residual = residual + i * out[3] * row.residual_pitch;
-        table_.depthwiseRow(row, finish_);
+        table_.depthwise_row(row, finish_);
       }
     });
     return {};

@@ -68,10 +68,10 @@ class PoolStep final : public Step {
     row.dilation_w = window_.dilation.w;
     row.pad_left = window_.pads.left;
     if (!mean_) {
-      tools_.kernels.maxRow(row);
+      tools_.kernels.max_row(row);
       return;
     }
-    tools_.kernels.sumRow(row);
+    tools_.kernels.sum_row(row);
     const Taps tall = tapsInside(top, window_.kernel.h, window_.dilation.h, in[2]);
     for (std::int64_t column = 0; column < row.output_width; ++column) {
       const std::int64_t left = column * window_.stride.w - window_.pads.left;

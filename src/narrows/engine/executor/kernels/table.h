@@ -104,12 +104,12 @@ struct KernelTable {
 
   void (*multiply)(const PixelRun& run, std::int64_t depth, const Panel& panel,
                    const Finish& finish);
-  void (*multiplyTapped)(const TappedPixels& pixels, std::int64_t taps, std::int64_t depth,
-                         const Panel& panel, const Finish& finish);
-  void (*multiplyOffset)(const OffsetPixels& pixels, const Panel& panel, const Finish& finish);
-  void (*depthwiseRow)(const WindowRow& row, const Finish& finish);
-  void (*maxRow)(const WindowRow& row);
-  void (*sumRow)(const WindowRow& row);
+  void (*multiply_tapped)(const TappedPixels& pixels, std::int64_t taps, std::int64_t depth,
+                          const Panel& panel, const Finish& finish);
+  void (*multiply_offset)(const OffsetPixels& pixels, const Panel& panel, const Finish& finish);
+  void (*depthwise_row)(const WindowRow& row, const Finish& finish);
+  void (*max_row)(const WindowRow& row);
+  void (*sum_row)(const WindowRow& row);
   void (*activate)(const Activation& activation, const float* x, float* y, std::int64_t count);
   void (*arithmetic)(Arithmetic kind, const BinaryRun& run, const Activation& activation);
   void (*exponential)(const float* x, float* y, std::int64_t count);
