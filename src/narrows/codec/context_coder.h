@@ -8,11 +8,14 @@
 
 namespace narrows {
 
-/// How the innermost loop finds a unit in its row. All give the same maps and codes.
+/// Which inner loops a context coder uses. All give the same maps and codes; where the processor
+/// lacks the instructions, `avx2` and `avx512` are `scalar`.
 enum class UnitSearch {
-  /// One comparison after the other: the oracle.
+  /// One unit after the other: the oracle.
   scalar,
-  /// Sixteen comparisons at once (SSE2, part of x86-64), the scalar one where there is none.
+  avx2,
+  avx512,
+  /// The fastest that this processor has.
   vector,
 };
 

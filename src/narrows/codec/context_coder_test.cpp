@@ -28,7 +28,35 @@ ByteVector encoded(LosslessCoder& coder, const std::vector<std::uint8_t>& symbol
   return code;
 }
 
-TEST(ContextCoder, GivesBackEveryMapWithAnyTablesAndEitherSearch) {
+/// A code from each path that every path decodes, and that is the same on all.
+void expectEveryPathAgrees(const SymbolLayout& layout, const ContextTables& tables,
+                           const std::vector<std::uint8_t>& symbols) {
+  const ByteVector code = encoded(*makeContextCoder(layout, tables, UnitSearch::scalar), symbols);
+  for (const UnitSearch search : {UnitSearch::scalar, UnitSearch::avx2, UnitSearch::avx512}) {
+    const auto coder = makeContextCoder(layout, tables, search);
+    ASSERT_EQ(encoded(*coder, symbols), code) << static_cast<int>(search);
+    std::vector<std::uint8_t> decoded(symbols.size(), 0xEE);
+    const Status status = coder->decode(code, decoded);
+    ASSERT_TRUE(status.ok()) << status.error().message;
+    ASSERT_EQ(decoded, symbols) << static_cast<int>(search);
+  }
+}
+
+/// Planes that are alike but for a few symbols.
+std::vector<std::uint8_t> likePlanes(const SymbolLayout& layout, std::mt19937& random) {
+  SymbolLayout one = layout;
+  one.planes = 1;
+  const std::vector<std::uint8_t> plane = test::symbolMap(one, test::MapKind::smooth, random);
+  std::vector<std::uint8_t> map;
+  for (std::size_t p = 0; p < layout.planes; ++p) map.insert(map.end(), plane.begin(), plane.end());
+  for (std::uint8_t& symbol : map) {
+    if (random() % 16 == 0)
+      symbol = static_cast<std::uint8_t>(random() & ((1U << layout.bits) - 1));
+  }
+  return map;
+}
+
+TEST(ContextCoder, GivesBackEveryMapWithAnyTablesOnEveryPath) {
   const std::uint32_t seed = test::propertySeed();
   SCOPED_TRACE(test::seedTrace(seed));
   std::mt19937 random(seed);
@@ -39,21 +67,47 @@ TEST(ContextCoder, GivesBackEveryMapWithAnyTablesAndEitherSearch) {
       for (const bool standard : {true, false}) {
         const ContextTables tables = standard ? ContextTables::standard(layout)
                                               : trained(layout, test::MapKind::smooth, random);
-        const auto fast = makeContextCoder(layout, tables, UnitSearch::vector);
-        const auto oracle = makeContextCoder(layout, tables, UnitSearch::scalar);
         for (const test::MapKind kind : test::kMapKinds) {
-          const std::vector<std::uint8_t> symbols = test::symbolMap(layout, kind, random);
-          const ByteVector code = encoded(*fast, symbols);
-          EXPECT_EQ(code, encoded(*oracle, symbols));
-          for (LosslessCoder* coder : {fast.get(), oracle.get()}) {
-            std::vector<std::uint8_t> decoded(symbols.size(), 0xEE);
-            const Status status = coder->decode(code, decoded);
-            ASSERT_TRUE(status.ok()) << status.error().message;
-            ASSERT_EQ(decoded, symbols);
-          }
+          expectEveryPathAgrees(layout, tables, test::symbolMap(layout, kind, random));
         }
       }
     }
+  }
+}
+
+TEST(ContextCoder, EveryNumberOfLanesAgrees) {
+  std::mt19937 random(test::propertySeed());
+  for (std::size_t planes = 1; planes <= 21; ++planes) {
+    const SymbolLayout layout{planes, 33, 66, 2};
+    const auto tables = ContextTables::standard(layout);
+    expectEveryPathAgrees(layout, tables, test::symbolMap(layout, test::MapKind::sparse, random));
+  }
+}
+
+TEST(ContextCoder, LooksAtAPlaneThatIsAlike) {
+  std::mt19937 random(test::propertySeed());
+  for (int bits = 1; bits <= 8; ++bits) {
+    const SymbolLayout layout{40, 19, 18, bits};
+    ContextTrainer trainer(layout);
+    for (int i = 0; i < 6; ++i) trainer.observe(likePlanes(layout, random));
+    const ContextTables tables = trainer.fit();
+    std::size_t references = 0;
+    for (std::size_t p = 0; p < layout.planes; ++p) {
+      const ContextPlane plane = tables.plane(p);
+      if (plane.reference == ContextPlane::kNone) continue;
+      ++references;
+      EXPECT_LT(tables.plane(plane.reference).stage, plane.stage);
+    }
+    EXPECT_GE(references, 20U) << bits << " bits";
+    const std::vector<std::uint8_t> symbols = likePlanes(layout, random);
+    expectEveryPathAgrees(layout, tables, symbols);
+    const auto bytes = tables.serialize();
+    ASSERT_TRUE(bytes.ok());
+    const auto parsed = ContextTables::parse(*bytes, layout);
+    ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+    expectEveryPathAgrees(layout, *parsed, symbols);
+    EXPECT_EQ(encoded(*makeContextCoder(layout, tables), symbols),
+              encoded(*makeContextCoder(layout, *parsed), symbols));
   }
 }
 
@@ -172,14 +226,39 @@ TEST(ContextTables, RowsHoldEveryUnitThatCanOccur) {
     const SymbolLayout layout{3, 5, 7, bits};
     const ContextGrid grid(layout);
     const ContextTables tables = ContextTables::standard(layout);
+    ASSERT_EQ(tables.rowOf().size(), grid.contexts());
+    ASSERT_EQ(tables.lowRowOf().size(), grid.lowContexts());
     for (std::size_t c = 1; c < kContextClasses; ++c) {
-      ASSERT_EQ(tables.units(c).size(), grid.rows());
-      for (std::size_t r = 0; r < grid.rows(); ++r) {
+      ASSERT_EQ(tables.units(c).size(), tables.highRows() + tables.lowRows());
+      for (std::size_t r = 0; r < tables.units(c).size(); ++r) {
         const ContextTables::Row& row = tables.units(c)[r];
+        const int unit_bits =
+            r < tables.highRows() ? grid.highBits() * grid.symbolsPerUnit() : grid.lowBits();
         ASSERT_EQ(row.back(), kContextTotal);
         for (std::size_t u = 0; u < kUnitSymbols; ++u) {
           const int frequency = row[u] - (u == 0 ? 0 : row[u - 1]);
-          ASSERT_EQ(frequency > 0, grid.possible(r, u)) << bits << ' ' << r << ' ' << u;
+          ASSERT_EQ(frequency > 0, u < std::size_t{1} << unit_bits) << bits << ' ' << r << ' ' << u;
+        }
+      }
+    }
+  }
+}
+
+TEST(ContextGrid, NeighboursHaveTheContextThatTheyStandFor) {
+  for (int bits = 1; bits <= 4; ++bits) {
+    const ContextGrid grid({2, 5, 9, bits});
+    std::vector<std::uint16_t> parts(grid.columns());
+    const std::vector<std::uint8_t> above(grid.columns(), 3);
+    for (const std::size_t y : {std::size_t{0}, std::size_t{2}}) {
+      grid.parts(y, above.data(), nullptr, parts.data());
+      for (const std::uint16_t part : parts) {
+        for (unsigned left = 0; left < (bits == 3 ? 8U : 16U); ++left) {
+          const std::size_t context = part + grid.leftParts()[left];
+          ASSERT_LT(context, grid.contextsAlone());
+          ASSERT_LT(grid.coarseContext(context), grid.coarseContexts());
+          const ContextGrid::Neighbours n = grid.neighbours(context);
+          EXPECT_EQ(grid.leftParts()[n.left], grid.leftParts()[left]);
+          EXPECT_EQ(n.above, y == 0 ? n.left : 3);
         }
       }
     }
@@ -187,12 +266,10 @@ TEST(ContextTables, RowsHoldEveryUnitThatCanOccur) {
 }
 
 TEST(FrequencyRow, AddsUpForExtremeWeights) {
-  std::array<bool, kUnitSymbols> all{};
-  all.fill(true);
   std::array<double, kUnitSymbols> weights{};
   for (const double large : {0.0, 1.0, 1e300}) {
     weights[3] = large;
-    const ContextTables::Row row = frequencyRow(weights, all);
+    const ContextTables::Row row = frequencyRow(weights, kUnitSymbols);
     EXPECT_EQ(row.back(), kContextTotal);
     EXPECT_GE(row[0], 1);
     if (large > 0) {
@@ -213,7 +290,7 @@ TEST(ContextTables, StandardOnesAreTheSameOnEveryMachine) {
       }
     }
   }
-  EXPECT_EQ(hash, 6312768733635595732U);
+  EXPECT_EQ(hash, 18048449163226096624U);
 }
 
 }  // namespace

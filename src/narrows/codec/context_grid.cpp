@@ -8,48 +8,60 @@
 namespace narrows {
 namespace {
 
-/// Levels of a four-bit neighbour to the upper left or right that are told apart.
-constexpr std::array<std::uint8_t, 16> kQuarterOf16 = {0, 1, 1, 2, 2, 2, 2, 3,
-                                                       3, 3, 3, 3, 3, 3, 3, 3};
-constexpr std::array<std::uint8_t, 8> kQuarterOf8 = {0, 1, 2, 2, 3, 3, 3, 3};
+/// Neighbours outside the inside of a plane: its first row, then the same with fill, then fill
+/// under each unit above.
+constexpr std::size_t kFirstRow = 0;
+constexpr std::size_t kFillFirstRow = 1;
+constexpr std::size_t kFillInside = 2;
+/// What a coarse context knows from above: a unit, a first row, or fill.
+constexpr std::size_t kCoarseAbove = kUnitSymbols + 2;
 
-struct Neighbours {
-  unsigned above_left;
-  unsigned above;
-  unsigned above_right;
-};
-
-/// How many contexts come from the left, and the number of the context from above among its own.
-constexpr std::size_t leftContexts(int bits) {
-  constexpr std::size_t kCounts[] = {0, 8, 4, 8, 16};
-  return kCounts[bits];
+constexpr unsigned quarterOf8(unsigned v) {
+  return static_cast<unsigned>(v > 0) + (v > 1) + (v > 3);
 }
-constexpr std::size_t aboveContexts(int bits) {
-  constexpr std::size_t kCounts[] = {0, 2 * 16 * 4, 4 * 16 * 4, 4 * 8 * 4, 16 * 8};
-  return kCounts[bits];
+constexpr unsigned quarterOf16(unsigned v) {
+  return static_cast<unsigned>(v > 0) + (v > 2) + (v > 6);
+}
+constexpr unsigned eighthOf16(unsigned v) {
+  return (v < 3 ? v : 3) + static_cast<unsigned>(v > 3) + (v > 5) + (v > 7) + (v > 11);
 }
 
-std::size_t fromLeft(int bits, unsigned left) {
-  switch (bits) {
-    case 1:
-      return left >> 1;
-    case 2:
-      return left >> 2;
-    default:
-      return left;
+/// The inside of `parts`, in loops that compilers vectorise: units [1, count - 1).
+template <int Bits>
+unsigned aboveOf(unsigned a, unsigned b, unsigned c) {
+  if constexpr (Bits == 1) return a >> 3 | b << 1 | (c & 3) << 5;
+  if constexpr (Bits == 2) return a >> 2 | b << 2 | (c & 3) << 6;
+  const unsigned order = static_cast<unsigned>(a >= b) + static_cast<unsigned>(a > b);
+  if constexpr (Bits == 3) return b | quarterOf8(c) << 3 | order << 5;
+  return b | quarterOf16(c) << 4 | order << 6;
+}
+
+template <int Bits>
+constexpr unsigned leftCount() {
+  return Bits == 4 ? 16 : 8;
+}
+
+template <int Bits>
+void insideParts(const std::uint8_t* above, std::size_t count, std::uint16_t* parts) {
+  for (std::size_t j = 1; j + 1 < count; ++j) {
+    parts[j] = static_cast<std::uint16_t>(leftCount<Bits>() *
+                                          aboveOf<Bits>(above[j - 1], above[j], above[j + 1]));
   }
 }
 
-std::size_t fromAbove(int bits, const Neighbours& n) {
-  switch (bits) {
-    case 1:
-      return (n.above_left >> 3) + 2 * (n.above + 16 * (n.above_right & 3));
-    case 2:
-      return (n.above_left >> 2) + 4 * (n.above + 16 * (n.above_right & 3));
-    case 3:
-      return kQuarterOf8[n.above_left] + 4 * (n.above + 8 * kQuarterOf8[n.above_right]);
-    default:
-      return n.above + 16U * (kQuarterOf16[n.above_right] + 4U * (n.above_left > n.above));
+/// Level of a unit in the reference plane.
+template <int Bits>
+unsigned referenceLevel(unsigned unit) {
+  return Bits == 4 ? eighthOf16(unit) : unit;
+}
+
+template <int Bits>
+void addReference(const std::uint8_t* reference, std::size_t count, std::size_t stride,
+                  std::uint16_t* parts) {
+  const auto step = static_cast<std::uint16_t>(stride);
+  for (std::size_t j = 0; j < count; ++j) {
+    parts[j] = static_cast<std::uint16_t>(
+        parts[j] + step * static_cast<std::uint16_t>(1 + referenceLevel<Bits>(reference[j])));
   }
 }
 
@@ -58,44 +70,82 @@ std::size_t fromAbove(int bits, const Neighbours& n) {
 ContextGrid::ContextGrid(const SymbolLayout& layout) : layout_(layout) {
   if (layout.height == 1 && layout.width == 1) layout_ = {1, 1, layout.planes, layout.bits};
   NARROWS_ASSERT(layout.bits >= 1 && layout.bits <= 8);
-  low_bits_ = layout.bits > 4 ? layout.bits - 4 : 0;
+  high_bits_ = std::min(layout.bits, 4);
+  low_bits_ = layout.bits - high_bits_;
   symbols_per_unit_ = layout.bits == 1 ? 4 : layout.bits == 2 ? 2 : 1;
   const auto per_unit = static_cast<std::size_t>(symbols_per_unit_);
   columns_ = (layout_.width + per_unit - 1) / per_unit;
   fill_bits_ = static_cast<int>(columns_ * per_unit - layout_.width) * layout.bits;
 
-  const int bits = std::min(layout.bits, 4);
-  const std::size_t left = leftContexts(bits);
-  first_row_base_ = left * aboveContexts(bits);
-  fill_base_ = first_row_base_ + left;
-  low_base_ = fill_base_ + (fill_bits_ > 0 ? first_row_base_ : 0);
+  left_count_ = high_bits_ == 4 ? 16 : 8;
+  constexpr std::array<std::size_t, 5> kInside = {0, 2 * 16 * 4, 4 * 16 * 4, 8 * 4 * 3, 16 * 4 * 3};
+  above_count_ = kInside[static_cast<std::size_t>(high_bits_)];
+  contexts_alone_ = left_count_ * (above_count_ + 1 + (symbols_per_unit_ > 1 ? 1 + 16 : 0));
+  coarse_alone_ = left_count_ * kCoarseAbove;
+  reference_levels_ = high_bits_ < 3 ? 16 : 8;
 
-  const unsigned mask = (1U << bits) - 1;
-  const int last_shift = bits * (symbols_per_unit_ - 1);
+  const unsigned mask = (1U << high_bits_) - 1;
+  const int last_shift = high_bits_ * (symbols_per_unit_ - 1);
   const auto spread = [&](unsigned symbol) {
     unsigned unit = 0;
-    for (int i = 0; i < symbols_per_unit_; ++i) unit |= symbol << (i * bits);
+    for (int i = 0; i < symbols_per_unit_; ++i) unit |= symbol << (i * high_bits_);
     return static_cast<std::uint8_t>(unit);
   };
-  const unsigned units = unit_count_ = 1U << (bits * symbols_per_unit_);
-  for (unsigned unit = 0; unit < units; ++unit) {
-    from_left_[unit] = static_cast<std::uint16_t>(fromLeft(bits, unit));
+  for (unsigned unit = 0; unit < kUnitSymbols; ++unit) {
+    const unsigned left = high_bits_ == 1 ? unit >> 1
+                          : high_bits_ == 2
+                              ? unit >> 2 | static_cast<unsigned>((unit & 3) != 0) << 2
+                              : unit & mask;
+    left_parts_[unit] = static_cast<std::uint16_t>(left);
+    low_left_parts_[unit] =
+        static_cast<std::uint16_t>(5 * (1 + (low_bits_ > 0 ? unit << 2 >> low_bits_ & 3 : 0)));
     spread_first_[unit] = spread(unit & mask);
     spread_last_[unit] = spread(unit >> last_shift & mask);
   }
-  from_above_.resize(std::size_t{1} << 12);
-  for (unsigned i = 0; i < from_above_.size(); ++i) {
-    const Neighbours n{i >> 8, i >> 4 & 15, i & 15};
-    if (n.above_left >= units || n.above >= units || n.above_right >= units) continue;
-    from_above_[i] = static_cast<std::uint16_t>(left * fromAbove(bits, n));
+}
+
+std::size_t ContextGrid::aboveIndex(unsigned a, unsigned b, unsigned c) const {
+  switch (high_bits_) {
+    case 1:
+      return aboveOf<1>(a, b, c);
+    case 2:
+      return aboveOf<2>(a, b, c);
+    case 3:
+      return aboveOf<3>(a, b, c);
+    default:
+      return aboveOf<4>(a, b, c);
   }
 }
 
-bool ContextGrid::possible(std::size_t row, std::size_t unit) const {
-  if (row >= low_base_) return unit < (std::size_t{1} << low_bits_);
-  const int unit_bits = std::min(layout_.bits, 4) * symbols_per_unit_;
-  const int used = row >= fill_base_ ? unit_bits - fill_bits_ : unit_bits;
-  return unit < (std::size_t{1} << used);
+unsigned ContextGrid::aboveOfIndex(std::size_t index) const {
+  constexpr std::array<unsigned, 5> kShift = {0, 1, 2, 0, 0};
+  const auto bits = static_cast<std::size_t>(high_bits_);
+  return static_cast<unsigned>(index >> kShift[bits]) & (bits == 3 ? 7U : 15U);
+}
+
+std::size_t ContextGrid::coarseContext(std::size_t context) const {
+  const std::size_t alone = context % contexts_alone_;
+  const std::size_t index = alone / left_count_;
+  const std::size_t left = alone % left_count_;
+  const std::size_t above = index < above_count_                ? aboveOfIndex(index)
+                            : index == above_count_ + kFirstRow ? kUnitSymbols
+                                                                : kUnitSymbols + 1;
+  return context / contexts_alone_ * coarse_alone_ + left * kCoarseAbove + above;
+}
+
+ContextGrid::Neighbours ContextGrid::neighbours(std::size_t context) const {
+  const std::size_t index = context / left_count_;
+  const std::size_t part = context % left_count_;
+  Neighbours n;
+  while (left_parts_[n.left] != part) ++n.left;
+  if (index < above_count_) {
+    n.above = static_cast<std::uint8_t>(aboveOfIndex(index));
+  } else if (index >= above_count_ + kFillInside) {
+    n.above = static_cast<std::uint8_t>(index - above_count_ - kFillInside);
+  } else {
+    n.above = n.left;
+  }
+  return n;
 }
 
 void ContextGrid::split(const std::uint8_t* symbols, std::uint8_t* high, std::uint8_t* low) const {
@@ -182,43 +232,90 @@ void ContextGrid::join(const std::uint8_t* high, const std::uint8_t* low,
   }
 }
 
-void ContextGrid::contextsFromAbove(std::size_t y, const std::uint8_t* above,
-                                    std::uint16_t* parts) const {
-  if (y == 0) {
-    for (std::size_t j = 0; j < columns_; ++j) {
-      parts[j] = static_cast<std::uint16_t>(first_row_base_);
-    }
-    if (fill_bits_ > 0) parts[columns_ - 1] = static_cast<std::uint16_t>(fill_base_);
-    return;
+bool ContextGrid::fillIsZero(const std::uint8_t* high) const {
+  if (fill_bits_ == 0) return true;
+  const unsigned limit = kUnitSymbols >> fill_bits_;
+  for (std::size_t y = 0; y < layout_.height; ++y) {
+    if (high[(y + 1) * columns_ - 1] >= limit) return false;
   }
-  unsigned window = static_cast<unsigned>(spread_first_[above[0]]) << 4 | above[0];
-  for (std::size_t j = 0; j + 1 < columns_; ++j) {
-    window = (window << 4 | above[j + 1]) & 0xFFF;
-    parts[j] = from_above_[window];
-  }
-  const std::size_t last = columns_ - 1;
-  window = (window << 4 | spread_last_[above[last]]) & 0xFFF;
-  parts[last] = static_cast<std::uint16_t>(from_above_[window] + (fill_bits_ > 0 ? fill_base_ : 0));
+  return true;
 }
 
-void ContextGrid::contexts(const std::uint8_t* high, const std::uint8_t* low, std::uint16_t* rows,
-                           std::uint16_t* low_rows) const {
+void ContextGrid::parts(std::size_t y, const std::uint8_t* above, const std::uint8_t* reference,
+                        std::uint16_t* parts) const {
+  const std::size_t last = columns_ - 1;
+  const auto at = [&](std::size_t index) {
+    return static_cast<std::uint16_t>(left_count_ * index);
+  };
+  if (y == 0) {
+    std::fill_n(parts, columns_, at(above_count_ + kFirstRow));
+    if (fill_bits_ > 0) parts[last] = at(above_count_ + kFillFirstRow);
+  } else {
+    switch (high_bits_) {
+      case 1:
+        insideParts<1>(above, columns_, parts);
+        break;
+      case 2:
+        insideParts<2>(above, columns_, parts);
+        break;
+      case 3:
+        insideParts<3>(above, columns_, parts);
+        break;
+      default:
+        insideParts<4>(above, columns_, parts);
+    }
+    parts[0] = at(aboveIndex(spread_first_[above[0]], above[0],
+                             columns_ > 1 ? above[1] : spread_last_[above[0]]));
+    if (fill_bits_ > 0) {
+      parts[last] = at(above_count_ + kFillInside + above[last]);
+    } else if (last > 0) {
+      parts[last] = at(aboveIndex(above[last - 1], above[last], spread_last_[above[last]]));
+    }
+  }
+  if (reference == nullptr) return;
+  switch (high_bits_) {
+    case 4:
+      return addReference<4>(reference, columns_, contexts_alone_, parts);
+    default:
+      return addReference<1>(reference, columns_, contexts_alone_, parts);
+  }
+}
+
+void ContextGrid::lowParts(std::size_t y, const std::uint8_t* high, const std::uint8_t* high_above,
+                           const std::uint8_t* low_above, std::uint16_t* parts,
+                           std::uint16_t* masks) const {
+  for (std::size_t j = 0; j < columns_; ++j) {
+    const unsigned up_high = y > 0 ? high_above[j] : 0U;
+    const unsigned up_low = y > 0 ? low_above[j] : 0U;
+    const unsigned up = up_high != high[j] ? 0U : 1U + (up_low << 2 >> low_bits_);
+    parts[j] = static_cast<std::uint16_t>(high[j] * 25U + up);
+    const unsigned left_high = j > 0 ? high[j - 1] : 0U;
+    masks[j] = left_high == high[j] ? 0xFFFF : 0;
+  }
+}
+
+void ContextGrid::planeContexts(const std::uint8_t* high, const std::uint8_t* low,
+                                const std::uint8_t* reference, std::uint16_t* contexts,
+                                std::uint16_t* low_contexts) const {
+  std::vector<std::uint16_t> masks(low_bits_ > 0 ? columns_ : 0);
   for (std::size_t y = 0; y < layout_.height; ++y) {
-    const std::uint8_t* line = high + y * columns_;
+    const std::size_t begin = y * columns_;
+    const std::uint8_t* line = high + begin;
     const std::uint8_t* above = y > 0 ? line - columns_ : nullptr;
-    std::uint16_t* out = rows + y * columns_;
-    contextsFromAbove(y, above, out);
+    std::uint16_t* out = contexts + begin;
+    parts(y, above, reference == nullptr ? nullptr : reference + begin, out);
     std::uint8_t left = leftOfFirst(y, above);
     for (std::size_t j = 0; j < columns_; ++j) {
-      out[j] = static_cast<std::uint16_t>(out[j] + from_left_[left]);
+      out[j] = static_cast<std::uint16_t>(out[j] + left_parts_[left]);
       left = line[j];
     }
     if (low_bits_ == 0) continue;
-    const std::uint8_t* low_line = low + y * columns_;
+    const std::uint8_t* low_line = low + begin;
+    std::uint16_t* low_out = low_contexts + begin;
+    lowParts(y, line, above, y > 0 ? low_line - columns_ : nullptr, low_out, masks.data());
     for (std::size_t j = 0; j < columns_; ++j) {
-      low_rows[y * columns_ + j] = static_cast<std::uint16_t>(lowContext(
-          line[j], j > 0 ? line[j - 1] : std::uint8_t{0}, j > 0 ? low_line[j - 1] : std::uint8_t{0},
-          y > 0 ? above[j] : std::uint8_t{0}, y > 0 ? (low_line - columns_)[j] : std::uint8_t{0}));
+      const std::uint16_t part = low_left_parts_[j > 0 ? low_line[j - 1] : 0];
+      low_out[j] = static_cast<std::uint16_t>(low_out[j] + (masks[j] & part));
     }
   }
 }

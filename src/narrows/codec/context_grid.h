@@ -11,14 +11,14 @@
 /// How the context coder sees a map. A plane is cut into units of up to four bits: four neighbours
 /// of a row at 1 bit, two at 2 bits, one at 3 and 4 bits; at 5 to 8 bits a symbol is a high unit of
 /// four bits and a low one of the rest. A unit is coded under a context made of the units to its
-/// left, above, and above to either side.
+/// left, above, and above to either side, and of the unit at its place in a reference plane.
 namespace narrows {
 
 inline constexpr std::size_t kUnitSymbols = 16;
 
-/// Geometry and context numbering of one layout. A context is a row of a table; rows are, in order,
-/// those of units inside, of units in a plane's first row, of units with fill (the last of a row
-/// whose width is no multiple of the unit's), and of low units.
+/// Geometry and context numbering of one layout. The context of a high unit is the sum of a part
+/// from the left, a part from above and a part from the reference plane; docs/feature-frame.md has
+/// the numbers.
 class ContextGrid {
  public:
   explicit ContextGrid(const SymbolLayout& layout);
@@ -30,79 +30,85 @@ class ContextGrid {
   std::size_t unitsPerPlane() const { return columns_ * layout_.height; }
   /// Neighbouring symbols in a unit.
   int symbolsPerUnit() const { return symbols_per_unit_; }
-  /// Bits of the low units; 0 up to 4 bits.
+  /// Bits of a symbol that are in a high unit, and in a low one; 0 low bits up to 4 bits.
+  int highBits() const { return high_bits_; }
   int lowBits() const { return low_bits_; }
-  std::size_t rows() const { return low_base_ + (low_bits_ > 0 ? kLowRows : 0); }
-  /// Row of a unit inside with these neighbours: `window` holds the units above left, above and
-  /// above right, four bits each from the highest.
-  std::size_t insideRow(unsigned left, unsigned window) const {
-    return static_cast<std::size_t>(from_left_[left]) + from_above_[window];
-  }
-  /// Row of a unit in a plane's first row.
-  std::size_t firstRow(unsigned left) const { return first_row_base_ + from_left_[left]; }
-  /// A unit with fill has the row of its neighbours plus this, in a plane's first row this plus the
-  /// left part; 0 when there is no fill.
-  std::size_t fillBase() const { return fill_bits_ > 0 ? fill_base_ : 0; }
-  std::size_t lowBase() const { return low_base_; }
-  /// Values that units take are below this; those of low units below 2^lowBits().
-  unsigned unitCount() const { return unit_count_; }
-  /// Symbols that a unit under this context may have: 2^n of them; those of a unit with fill have
-  /// zeros in it.
-  bool possible(std::size_t row, std::size_t unit) const;
-  std::array<bool, kUnitSymbols> possibleUnits(std::size_t row) const {
-    std::array<bool, kUnitSymbols> units{};
-    for (std::size_t u = 0; u < kUnitSymbols; ++u) units[u] = possible(row, u);
-    return units;
-  }
+  /// A last unit of a row has this many bits of fill, which are 0.
+  int fillBits() const { return fill_bits_; }
+
+  /// Contexts of high units: those of planes without a reference plane come first, then as many for
+  /// each of `referenceLevels()` levels of the unit in the reference plane.
+  std::size_t contexts() const { return contexts_alone_ * (1 + reference_levels_); }
+  std::size_t contextsAlone() const { return contexts_alone_; }
+  std::size_t referenceLevels() const { return reference_levels_; }
+  /// Contexts of low units; 0 where there are none.
+  std::size_t lowContexts() const { return low_bits_ > 0 ? kLowContexts : 0; }
+
+  /// A coarser numbering of the contexts of high units, from the nearest neighbours alone.
+  std::size_t coarseContexts() const { return coarse_alone_ * (1 + reference_levels_); }
+  std::size_t coarseContext(std::size_t context) const;
+  /// The coarse context of the same neighbours without a reference plane.
+  std::size_t coarseAlone(std::size_t coarse) const { return coarse % coarse_alone_; }
 
   /// Units of a plane: `high` (and `low` from 5 bits on) have unitsPerPlane() entries.
   void split(const std::uint8_t* symbols, std::uint8_t* high, std::uint8_t* low) const;
   void join(const std::uint8_t* high, const std::uint8_t* low, std::uint8_t* symbols) const;
+  /// Whether no unit of a plane has bits in its fill.
+  bool fillIsZero(const std::uint8_t* high) const;
 
-  /// The part of the context of each unit in row `y` that comes from the row above: `above` has
-  /// columns() entries, unused for y = 0.
-  void contextsFromAbove(std::size_t y, const std::uint8_t* above, std::uint16_t* parts) const;
-  /// Adding this to it gives the row of the table. `left` is the unit to the left; for the first
-  /// unit of a row what `leftOfFirst` says.
-  std::uint16_t contextFromLeft(std::uint8_t left) const { return from_left_[left]; }
+  /// The parts of the contexts of row `y` that come from above and from the reference plane:
+  /// `above` and `reference` are rows of high units, `above` unused for y = 0, `reference` null
+  /// without one.
+  void parts(std::size_t y, const std::uint8_t* above, const std::uint8_t* reference,
+             std::uint16_t* parts) const;
+  /// Adding this to it gives the context. `left` is the unit to the left; for the first unit of a
+  /// row what `leftOfFirst` says.
+  const std::array<std::uint16_t, kUnitSymbols>& leftParts() const { return left_parts_; }
   std::uint8_t leftOfFirst(std::size_t y, const std::uint8_t* above) const {
     return y == 0 ? std::uint8_t{0} : spread_first_[above[0]];
   }
-  /// Row of the low unit of a symbol whose high unit is `high`; neighbours outside are 0.
-  std::size_t lowContext(std::uint8_t high, std::uint8_t left_high, std::uint8_t left_low,
-                         std::uint8_t up_high, std::uint8_t up_low) const {
-    return low_base_ +
-           (static_cast<std::size_t>(high) * 5 + likeness(high, left_high, left_low)) * 5 +
-           likeness(high, up_high, up_low);
-  }
 
-  /// All contexts of a plane, row by row: `rows` has unitsPerPlane() entries, `low_rows` too where
-  /// there are low units.
-  void contexts(const std::uint8_t* high, const std::uint8_t* low, std::uint16_t* rows,
-                std::uint16_t* low_rows) const;
+  /// The same for low units: `parts` + (`masks` & lowLeftParts()[low unit to the left]). The rows
+  /// above are unused for y = 0.
+  void lowParts(std::size_t y, const std::uint8_t* high, const std::uint8_t* high_above,
+                const std::uint8_t* low_above, std::uint16_t* parts, std::uint16_t* masks) const;
+  const std::array<std::uint16_t, kUnitSymbols>& lowLeftParts() const { return low_left_parts_; }
+
+  /// All contexts of a plane, row by row: `contexts` has unitsPerPlane() entries, `low_contexts`
+  /// too where there are low units. `reference` are the high units of the reference plane or null.
+  void planeContexts(const std::uint8_t* high, const std::uint8_t* low,
+                     const std::uint8_t* reference, std::uint16_t* contexts,
+                     std::uint16_t* low_contexts) const;
+
+  /// The neighbours that contexts [0, contextsAlone()) stand for, by one unit each that has the
+  /// context: `above` is the unit above, or the left one in a plane's first row.
+  struct Neighbours {
+    std::uint8_t left = 0;
+    std::uint8_t above = 0;
+  };
+  Neighbours neighbours(std::size_t context) const;
 
  private:
-  static constexpr std::size_t kLowRows = 16 * 5 * 5;
+  static constexpr std::size_t kLowContexts = 16 * 5 * 5;
 
-  /// 0 when the neighbour's high unit differs, else 1 + the top two bits of its low unit.
-  std::size_t likeness(std::uint8_t high, std::uint8_t other_high, std::uint8_t other_low) const {
-    return high != other_high ? 0U : 1U + (static_cast<unsigned>(other_low) << 2 >> low_bits_);
-  }
+  std::size_t aboveIndex(unsigned above_left, unsigned above, unsigned above_right) const;
+  unsigned aboveOfIndex(std::size_t index) const;
 
   SymbolLayout layout_;
   int symbols_per_unit_ = 1;
+  int high_bits_ = 4;
   int low_bits_ = 0;
   int fill_bits_ = 0;
-  unsigned unit_count_ = 16;
   std::size_t columns_ = 0;
-  std::size_t first_row_base_ = 0;
-  std::size_t fill_base_ = 0;
-  std::size_t low_base_ = 0;
-  std::array<std::uint16_t, kUnitSymbols> from_left_{};
+  std::size_t left_count_ = 0;
+  std::size_t above_count_ = 0;
+  std::size_t contexts_alone_ = 0;
+  std::size_t coarse_alone_ = 0;
+  std::size_t reference_levels_ = 0;
+  std::array<std::uint16_t, kUnitSymbols> left_parts_{};
+  std::array<std::uint16_t, kUnitSymbols> low_left_parts_{};
   std::array<std::uint8_t, kUnitSymbols> spread_first_{};
   std::array<std::uint8_t, kUnitSymbols> spread_last_{};
-  /// By (above left, above, above right), four bits each.
-  std::vector<std::uint16_t> from_above_;
 };
 
 }  // namespace narrows

@@ -40,13 +40,13 @@ struct UnitShape {
 };
 
 std::array<double, kUnitSymbols> unitWeights(const UnitShape& shape, std::size_t class_index,
-                                             unsigned left_unit, unsigned above_unit,
-                                             unsigned unit_count) {
+                                             int left_symbol, unsigned above_unit,
+                                             std::size_t unit_count) {
   std::array<double, kUnitSymbols> weights{};
   const int values = 1 << shape.bits;
   for (unsigned unit = 0; unit < unit_count; ++unit) {
     double weight = 1;
-    int left = shape.symbolAt(left_unit, shape.symbols - 1);
+    int left = left_symbol;
     for (int place = 0; place < shape.symbols; ++place) {
       const int above = shape.symbolAt(above_unit, place);
       const int symbol = shape.symbolAt(unit, place);
@@ -63,9 +63,9 @@ std::array<double, kUnitSymbols> unitWeights(const UnitShape& shape, std::size_t
   return weights;
 }
 
-/// Low units like to agree in their upper bits with neighbours of the same high unit; below the
-/// first high level zero is the most frequent of all.
-std::array<double, kUnitSymbols> lowWeights(int low_bits, std::size_t class_index, unsigned high,
+/// Low units like to agree in their upper bits with neighbours of the same high unit; where that is
+/// not above zero, zero is the most frequent of all.
+std::array<double, kUnitSymbols> lowWeights(int low_bits, std::size_t class_index, bool above_zero,
                                             unsigned like_left, unsigned like_above) {
   std::array<double, kUnitSymbols> weights{};
   for (unsigned unit = 0; unit < 1U << low_bits; ++unit) {
@@ -74,7 +74,7 @@ std::array<double, kUnitSymbols> lowWeights(int low_bits, std::size_t class_inde
     if (likeness == like_left) weights[unit] += 8;
     if (likeness == like_above) weights[unit] += 8;
   }
-  if (high == 0) {
+  if (!above_zero) {
     const bool between_zeros = like_left == 1 && like_above == 1;
     weights[0] += between_zeros ? kZeroBetweenZeros[class_index] : kZeroElsewhere[class_index];
   }
@@ -85,49 +85,45 @@ std::array<double, kUnitSymbols> lowWeights(int low_bits, std::size_t class_inde
 
 ContextTables ContextTables::standard(const SymbolLayout& layout) {
   const ContextGrid grid(layout);
-  const UnitShape shape{layout.bits > 4 ? 4 : layout.bits, grid.symbolsPerUnit()};
+  const UnitShape shape{grid.highBits(), grid.symbolsPerUnit()};
+  const std::size_t values = std::size_t{1} << shape.bits;
+  const std::size_t count = std::size_t{1} << (shape.bits * shape.symbols);
   ContextTables tables;
-  tables.units_.assign(kClasses, std::vector<Row>(grid.rows()));
-  std::vector<bool> filled(grid.rows(), false);
-  const auto fill = [&](std::size_t row, auto&& weights) {
-    if (filled[row]) return;
-    filled[row] = true;
-    const auto possible = grid.possibleUnits(row);
-    for (std::size_t c = 0; c < kClasses; ++c) {
-      tables.units_[c][row] = frequencyRow(weights(c), possible);
+
+  // A row for each last symbol to the left and unit above.
+  tables.high_rows_ = values * count;
+  tables.row_of_.resize(grid.contexts());
+  for (std::size_t context = 0; context < grid.contexts(); ++context) {
+    const ContextGrid::Neighbours n = grid.neighbours(context % grid.contextsAlone());
+    const auto left = static_cast<std::size_t>(shape.symbolAt(n.left, shape.symbols - 1));
+    tables.row_of_[context] = static_cast<std::uint8_t>(left * count + n.above);
+  }
+  // And for each likeness of low neighbours, under a high unit of zero or of more.
+  const std::size_t low_rows = grid.lowBits() > 0 ? 50 : 0;
+  tables.low_row_of_.resize(grid.lowContexts());
+  for (std::size_t context = 0; context < grid.lowContexts(); ++context) {
+    tables.low_row_of_[context] =
+        static_cast<std::uint8_t>(context % 25 + (context < 25 ? 0U : 25U));
+  }
+
+  tables.units_.assign(kClasses, std::vector<Row>(tables.high_rows_ + low_rows));
+  for (std::size_t c = 0; c < kClasses; ++c) {
+    std::vector<Row>& rows = tables.units_[c];
+    for (std::size_t row = 0; row < tables.high_rows_; ++row) {
+      const auto left = static_cast<int>(row / count);
+      const auto above = static_cast<unsigned>(row % count);
+      rows[row] = frequencyRow(unitWeights(shape, c, left, above, count), count);
     }
-  };
-  const unsigned units = grid.unitCount();
-  for (unsigned window = 0; window < 4096; ++window) {
-    const unsigned above = window >> 4 & 15;
-    if (window >> 8 >= units || above >= units || (window & 15) >= units) continue;
-    for (unsigned left = 0; left < units; ++left) {
-      const auto inside = [&](std::size_t c) { return unitWeights(shape, c, left, above, units); };
-      const std::size_t row = grid.insideRow(left, window);
-      fill(row, inside);
-      if (grid.fillBase() > 0) fill(grid.fillBase() + row, inside);
+    for (std::size_t row = 0; row < low_rows; ++row) {
+      const auto like = static_cast<unsigned>(row % 25);
+      rows[tables.high_rows_ + row] =
+          frequencyRow(lowWeights(grid.lowBits(), c, row >= 25, like / 5, like % 5),
+                       std::size_t{1} << grid.lowBits());
     }
-  }
-  for (unsigned left = 0; left < units; ++left) {
-    fill(grid.firstRow(left),
-         [&](std::size_t c) { return unitWeights(shape, c, left, left, units); });
-  }
-  for (unsigned low_row = 0; low_row + grid.lowBase() < grid.rows(); ++low_row) {
-    fill(grid.lowBase() + low_row, [&](std::size_t c) {
-      return lowWeights(grid.lowBits(), c, low_row / 25, low_row / 5 % 5, low_row % 5);
-    });
-  }
-  // Numbers that no neighbours have.
-  for (std::size_t row = 0; row < grid.rows(); ++row) {
-    fill(row, [](std::size_t) { return std::array<double, kUnitSymbols>{}; });
   }
   std::array<double, kUnitSymbols> class_weights{};
-  std::array<bool, kUnitSymbols> possible_classes{};
-  for (std::size_t c = 0; c < kContextClasses; ++c) {
-    class_weights[c] = c == 0 ? 2 : 1;
-    possible_classes[c] = true;
-  }
-  tables.plane_classes_ = {frequencyRow(class_weights, possible_classes)};
+  for (std::size_t c = 0; c < kContextClasses; ++c) class_weights[c] = c == 0 ? 2 : 1;
+  tables.plane_classes_ = {frequencyRow(class_weights, kContextClasses)};
   return tables;
 }
 

@@ -13,20 +13,35 @@
 
 namespace narrows {
 
-/// Frequencies of units add up to 2^kContextPrecision in every context.
+/// Frequencies of units add up to 2^kContextPrecision in every row.
 inline constexpr int kContextPrecision = 14;
 inline constexpr std::uint32_t kContextTotal = 1U << kContextPrecision;
 /// Class 0 is a plane of zeros alone; the others have tables.
 inline constexpr std::size_t kContextClasses = 9;
+/// Contexts share rows of frequencies: at most this many for high and as many for low units.
+inline constexpr std::size_t kMaxContextRows = 256;
 /// Largest map, in symbols, that the context coder takes.
 inline constexpr std::size_t kMaxContextSymbols = std::size_t{1} << 26;
 
-/// What a context coder knows beforehand of the maps of one layout: for each class of planes the
-/// frequency of each unit in each context, and for each plane the frequency of each class.
+/// Where a plane comes in the code, and the plane that its contexts look at.
+struct ContextPlane {
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  /// Planes of lower stages are coded first.
+  std::uint8_t stage = 0;
+  /// A plane of a lower stage, or kNone.
+  std::uint32_t reference = kNone;
+
+  friend bool operator==(const ContextPlane&, const ContextPlane&) = default;
+};
+
+/// What a context coder knows beforehand of the maps of one layout: for each context the row of
+/// frequencies that it uses, for each class of planes the frequency of each unit in each row, for
+/// each plane the frequency of each class and its reference plane.
 class ContextTables {
  public:
   /// Ends of the units' ranges: unit u holds [u == 0 ? 0 : ends[u - 1], ends[u]).
   using Row = std::array<std::uint16_t, kUnitSymbols>;
+  static constexpr std::uint8_t kStages = 16;
 
   /// Tables for maps of which nothing is known but that they are sparse and smooth: class 1 the
   /// sparsest. Made by integer-valued arithmetic alone, the same on every machine.
@@ -36,23 +51,36 @@ class ContextTables {
   /// Frequencies as bytes, compressed; docs/feature-frame.md has the form.
   Result<ByteVector> serialize() const;
 
-  /// Rows of a class from 1 on, numbered as in ContextGrid.
+  /// Rows of a class from 1 on: those of high units, then those of low ones.
   std::span<const Row> units(std::size_t class_index) const { return units_[class_index - 1]; }
+  /// Row of each context of ContextGrid; those of low units count from `highRows()` on.
+  std::span<const std::uint8_t> rowOf() const { return row_of_; }
+  std::span<const std::uint8_t> lowRowOf() const { return low_row_of_; }
+  std::size_t highRows() const { return high_rows_; }
+  std::size_t lowRows() const { return units_[0].size() - high_rows_; }
   /// Frequencies of the classes of a plane, as a row over class numbers.
   const Row& planeClasses(std::size_t plane) const {
     return plane_classes_[plane_classes_.size() == 1 ? 0 : plane];
   }
+  ContextPlane plane(std::size_t plane) const {
+    return planes_.empty() ? ContextPlane{} : planes_[plane];
+  }
 
  private:
-  friend class ContextTrainer;
+  friend class ContextFit;
   /// kContextClasses - 1 tables.
   std::vector<std::vector<Row>> units_;
+  std::size_t high_rows_ = 0;
+  std::vector<std::uint8_t> row_of_;
+  std::vector<std::uint8_t> low_row_of_;
   /// One for each plane, or one for all.
   std::vector<Row> plane_classes_;
+  /// One for each plane, or none where no plane has a reference.
+  std::vector<ContextPlane> planes_;
 };
 
-/// Fits tables to maps by alternating between the best class of each plane and the tables of each
-/// class.
+/// Fits tables to maps: contexts with like frequencies share a row, planes with like frequencies a
+/// class, and a plane looks at another where that makes held-out maps smaller.
 class ContextTrainer {
  public:
   explicit ContextTrainer(const SymbolLayout& layout);
@@ -61,24 +89,16 @@ class ContextTrainer {
   /// Tables of the maps so far; `ContextTables::standard` without any.
   ContextTables fit() const;
 
-  static constexpr std::size_t kMaxUnits = std::size_t{1} << 25;
+  static constexpr std::size_t kMaxUnits = std::size_t{1} << 24;
 
  private:
-  struct Plane {
-    std::size_t index = 0;
-    std::vector<std::uint16_t> rows;
-    std::vector<std::uint8_t> units;
-  };
   ContextGrid grid_;
-  std::size_t total_units_ = 0;
-  /// Planes that are not zeros alone.
-  std::vector<Plane> planes_;
-  std::size_t maps_ = 0;
+  /// High units, then low units, of each map.
+  std::vector<std::vector<std::uint8_t>> maps_;
 };
 
-/// Frequencies proportional to `weights`, at least 1 where `possible`, adding up to
-/// 2^kContextPrecision. Weights are not negative.
-ContextTables::Row frequencyRow(std::span<const double, kUnitSymbols> weights,
-                                std::span<const bool, kUnitSymbols> possible);
+/// Frequencies of `count` units proportional to `weights`, at least 1 each, adding up to
+/// 2^kContextPrecision; the others 0. Weights are not negative.
+ContextTables::Row frequencyRow(std::span<const double, kUnitSymbols> weights, std::size_t count);
 
 }  // namespace narrows

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 
 #include "narrows/codec/byte_compressor.h"
 #include "narrows/codec/context_tables.h"
@@ -7,8 +6,18 @@
 namespace narrows {
 namespace {
 
-constexpr std::uint8_t kTablesVersion = 1;
+constexpr std::uint8_t kTablesVersion = 2;
+constexpr std::uint8_t kByPlane = 1;
+constexpr std::uint8_t kReferences = 2;
 constexpr int kCompression = 19;
+constexpr std::size_t kPlaneBytes = 5;
+
+std::size_t countOfHigh(const ContextGrid& grid) {
+  return std::size_t{1} << (grid.highBits() * grid.symbolsPerUnit());
+}
+std::size_t countOfLow(const ContextGrid& grid) {
+  return std::size_t{1} << grid.lowBits();
+}
 
 void appendRow(const ContextTables::Row& row, ByteWriter& out) {
   std::uint16_t start = 0;
@@ -18,16 +27,15 @@ void appendRow(const ContextTables::Row& row, ByteWriter& out) {
   }
 }
 
-/// Frequencies must be positive where `possible` and zero elsewhere, and add up to the total.
-Result<ContextTables::Row> readRow(ByteReader& reader,
-                                   std::span<const bool, kUnitSymbols> possible) {
+/// The first `count` frequencies must be positive, the others zero, and all add up to the total.
+Result<ContextTables::Row> readRow(ByteReader& reader, std::size_t count) {
   ContextTables::Row row{};
   std::uint32_t end = 0;
   for (std::size_t u = 0; u < kUnitSymbols; ++u) {
     NARROWS_TRY(frequency, reader.read<std::uint16_t>("frequency"));
-    if ((frequency > 0) != possible[u] || frequency > kContextTotal) {
+    if ((frequency > 0) != (u < count) || frequency > kContextTotal) {
       return makeError("frequency {} of unit {}, expected {}", frequency, u,
-                       possible[u] ? "1 to 16384" : "0");
+                       u < count ? "1 to 16384" : "0");
     }
     end += frequency;
     row[u] = static_cast<std::uint16_t>(std::min(end, kContextTotal));
@@ -38,10 +46,31 @@ Result<ContextTables::Row> readRow(ByteReader& reader,
   return row;
 }
 
-std::array<bool, kUnitSymbols> possibleClasses() {
-  std::array<bool, kUnitSymbols> possible{};
-  for (std::size_t c = 0; c < kContextClasses; ++c) possible[c] = true;
-  return possible;
+Result<std::vector<std::uint8_t>> readRowNumbers(ByteReader& reader, std::size_t count,
+                                                 std::size_t rows) {
+  std::vector<std::uint8_t> numbers(count);
+  for (std::uint8_t& number : numbers) {
+    NARROWS_TRY(row, reader.read<std::uint8_t>("row of a context"));
+    if (row >= rows) return makeError("row {} of a context, there are {}", row, rows);
+    number = row;
+  }
+  return numbers;
+}
+
+Status checkReferences(const std::vector<ContextPlane>& planes) {
+  for (std::size_t p = 0; p < planes.size(); ++p) {
+    const ContextPlane& plane = planes[p];
+    if (plane.stage >= ContextTables::kStages) {
+      return makeError("plane {} in stage {}, there are {}", p, plane.stage,
+                       ContextTables::kStages);
+    }
+    if (plane.reference == ContextPlane::kNone) continue;
+    if (plane.reference >= planes.size() || planes[plane.reference].stage >= plane.stage) {
+      return makeError("plane {} refers to plane {}, expected one of {} planes in a lower stage", p,
+                       plane.reference, planes.size());
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -49,13 +78,25 @@ std::array<bool, kUnitSymbols> possibleClasses() {
 Result<ByteVector> ContextTables::serialize() const {
   ByteWriter plain;
   for (const Row& row : plane_classes_) appendRow(row, plain);
-  // Classes side by side: rows that no plane has used are equal, and so compress away.
+  for (const ContextPlane& plane : planes_) {
+    plain.write(plane.stage);
+    plain.write(plane.reference);
+  }
+  for (const std::uint8_t row : row_of_) plain.write(row);
+  for (const std::uint8_t row : low_row_of_) plain.write(row);
+  // Classes side by side: they are alike.
   for (std::size_t row = 0; row < units_[0].size(); ++row) {
     for (const std::vector<Row>& table : units_) appendRow(table[row], plain);
   }
   NARROWS_TRY(compressor, makeLzma(kCompression, plain.size()));
-  ByteVector bytes = {std::byte{kTablesVersion},
-                      static_cast<std::byte>(plane_classes_.size() == 1 ? 0 : 1)};
+  const unsigned kind = (plane_classes_.size() == 1 ? 0U : kByPlane) |  //
+                        (planes_.empty() ? 0U : kReferences);
+  ByteWriter header;
+  header.write(kTablesVersion);
+  header.write(static_cast<std::uint8_t>(kind));
+  header.write(static_cast<std::uint16_t>(high_rows_));
+  header.write(static_cast<std::uint16_t>(lowRows()));
+  ByteVector bytes(header.view().begin(), header.view().end());
   NARROWS_TRY(fits, compressor->compress(plain.view(), plain.size() + 1024, bytes));
   if (!fits) return makeError("context tables cannot be compressed");
   return bytes;
@@ -68,31 +109,50 @@ Result<ContextTables> ContextTables::parse(ByteSpan bytes, const SymbolLayout& l
   }
   ByteReader header(bytes);
   NARROWS_TRY(version, header.read<std::uint8_t>("version of context tables"));
-  NARROWS_TRY(by_plane, header.read<std::uint8_t>("kind of context tables"));
-  if (version != kTablesVersion || by_plane > 1) {
-    return makeError("context tables of version {} and kind {}, expected version {}, kind 0 or 1",
-                     version, by_plane, kTablesVersion);
+  NARROWS_TRY(kind, header.read<std::uint8_t>("kind of context tables"));
+  if (version != kTablesVersion || kind > (kByPlane | kReferences)) {
+    return makeError("context tables of version {} and kind {}, expected version {}, kind 0 to 3",
+                     version, kind, kTablesVersion);
   }
   const ContextGrid grid(layout);
-  const std::size_t planes = by_plane == 1 ? grid.layout().planes : 1;
-  const std::size_t row_count = planes + grid.rows() * (kContextClasses - 1);
-  ByteVector plain(row_count * kUnitSymbols * sizeof(std::uint16_t));
+  NARROWS_TRY(high_rows, header.read<std::uint16_t>("number of rows"));
+  NARROWS_TRY(low_rows, header.read<std::uint16_t>("number of rows of low units"));
+  if (high_rows < 1 || high_rows > kMaxContextRows || low_rows > kMaxContextRows ||
+      (low_rows > 0) != (grid.lowContexts() > 0)) {
+    return makeError("context tables of {} and {} rows, expected 1 to {} and {}", high_rows,
+                     low_rows, kMaxContextRows, grid.lowContexts() > 0 ? "as many" : "0");
+  }
+  const std::size_t planes = grid.layout().planes;
+  const std::size_t class_rows = (kind & kByPlane) != 0 ? planes : 1;
+  const std::size_t references = (kind & kReferences) != 0 ? planes : 0;
+  const std::size_t rows = std::size_t{high_rows} + low_rows;
+  ByteVector plain((class_rows + rows * (kContextClasses - 1)) * sizeof(Row) +
+                   references * kPlaneBytes + grid.contexts() + grid.lowContexts());
   NARROWS_TRY(compressor, makeLzma(kCompression, plain.size()));
   NARROWS_CHECK(
       compressor->decompress(bytes.subspan(header.offset()), plain).within("context tables"));
 
   ByteReader reader(plain);
   ContextTables tables;
-  const auto possible_classes = possibleClasses();
-  for (std::size_t p = 0; p < planes; ++p) {
-    NARROWS_TRY(row, readRow(reader, possible_classes));
+  for (std::size_t p = 0; p < class_rows; ++p) {
+    NARROWS_TRY(row, readRow(reader, kContextClasses));
     tables.plane_classes_.push_back(row);
   }
-  tables.units_.assign(kContextClasses - 1, std::vector<Row>(grid.rows()));
-  for (std::size_t r = 0; r < grid.rows(); ++r) {
-    const auto possible = grid.possibleUnits(r);
+  for (std::size_t p = 0; p < references; ++p) {
+    NARROWS_TRY(stage, reader.read<std::uint8_t>("stage of a plane"));
+    NARROWS_TRY(reference, reader.read<std::uint32_t>("reference plane"));
+    tables.planes_.push_back({stage, reference});
+  }
+  NARROWS_CHECK(checkReferences(tables.planes_));
+  NARROWS_TRY(row_of, readRowNumbers(reader, grid.contexts(), high_rows));
+  NARROWS_TRY(low_row_of, readRowNumbers(reader, grid.lowContexts(), low_rows));
+  tables.high_rows_ = high_rows;
+  tables.row_of_ = std::move(row_of);
+  tables.low_row_of_ = std::move(low_row_of);
+  tables.units_.assign(kContextClasses - 1, std::vector<Row>(rows));
+  for (std::size_t r = 0; r < rows; ++r) {
     for (std::vector<Row>& table : tables.units_) {
-      NARROWS_TRY(row, readRow(reader, possible));
+      NARROWS_TRY(row, readRow(reader, r < high_rows ? countOfHigh(grid) : countOfLow(grid)));
       table[r] = row;
     }
   }

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "narrows/codec/context_tables.h"
+
+/// The two inner loops of the context coder, for several instruction sets. All give the same
+/// results; the scalar ones are the oracle.
+namespace narrows::context {
+
+/// States lie in [kLowest, 2^32) between units; below it 16 bits are shifted in.
+inline constexpr std::uint32_t kLowest = 1U << 16;
+inline constexpr std::size_t kMaxLanes = 16;
+/// Words that loops may read after the last and write before the first one that counts.
+inline constexpr std::size_t kSlackWords = 8;
+
+using States = std::array<std::uint32_t, kMaxLanes>;
+/// Range of a unit: start in the low half, frequency, below kContextTotal, in the high half.
+using Range = std::uint32_t;
+
+/// A row of units to decode in one lane.
+struct LaneRow {
+  /// Ends of the lane's class, kUnitSymbols a row, with one entry in front whose low bits are 0.
+  const std::uint16_t* ends = nullptr;
+  /// Parts of the contexts, and masks of what the left unit adds to them.
+  const std::uint16_t* parts = nullptr;
+  const std::uint16_t* masks = nullptr;
+  std::uint8_t* units = nullptr;
+  /// The unit before the first.
+  std::uint8_t left = 0;
+};
+
+struct RowsToDecode {
+  std::size_t columns = 0;
+  std::size_t lanes = 0;
+  /// kMaxLanes entries; those from `lanes` on are scratch for the loops.
+  std::array<LaneRow, kMaxLanes> lane;
+  const std::uint8_t* row_of = nullptr;
+  const std::uint16_t* left_parts = nullptr;
+  std::vector<std::uint8_t> scratch = {};
+};
+
+struct Loops {
+  /// Decodes a row in each lane in lockstep, refilling states from `next`; gives the word after the
+  /// last it took.
+  const std::uint16_t* (*decode)(RowsToDecode& rows, States& states, const std::uint16_t* next);
+  /// Encodes `steps` units in each of `lanes` lanes, the last first; range k of lane l is
+  /// ranges[k * lanes + l]. Writes words before `next` and gives the first.
+  std::uint16_t* (*encode)(const Range* ranges, std::size_t steps, std::size_t lanes,
+                           States& states, std::uint16_t* next);
+};
+
+Loops scalarLoops();
+/// For processors with AVX2, or with AVX-512 (F, BW, DQ and VL), asked for at run time; the scalar
+/// ones where the processor or the compiler's target lacks them.
+Loops avx2Loops();
+Loops avx512Loops();
+bool hasAvx2();
+bool hasAvx512();
+
+/// Exact quotients of 32-bit numbers by frequencies from 2 on: x / f = x * reciprocals()[f] >> 64.
+const std::vector<std::uint64_t>& reciprocals();
+
+/// One unit into a state of the encoder.
+inline void putUnit(const std::uint64_t* reciprocal, std::uint32_t& state, Range range,
+                    std::uint16_t*& next) {
+  const std::uint32_t frequency = range >> 16;
+  std::uint32_t x = state;
+  const bool full = x >= frequency << (32 - kContextPrecision);
+  next[-1] = static_cast<std::uint16_t>(x);
+  next -= static_cast<std::ptrdiff_t>(full);
+  x >>= static_cast<unsigned>(full) * 16;
+  // The reciprocal of 1 has no room in 64 bits: its entry is 0.
+  const auto product = static_cast<unsigned __int128>(x) * reciprocal[frequency];
+  const std::uint32_t q =
+      static_cast<std::uint32_t>(product >> 64) + (frequency == 1 ? x : std::uint32_t{0});
+  state = (q << kContextPrecision) + (x - q * frequency) + (range & 0xFFFF);
+}
+
+/// One unit out of a state of the decoder.
+inline std::uint32_t takeUnit(std::uint32_t& state, const std::uint16_t* row,
+                              const std::uint16_t*& next) {
+  const std::uint32_t slot = state & (kContextTotal - 1);
+  // Counting all sixteen ends instead of stopping at one lets compilers vectorise.
+  std::uint16_t passed = 0;
+  for (std::size_t u = 0; u < kUnitSymbols; ++u) {
+    passed = static_cast<std::uint16_t>(passed + (row[u] <= slot ? 1 : 0));
+  }
+  const std::uint32_t unit = passed;
+  const std::uint32_t start = row[static_cast<std::ptrdiff_t>(unit) - 1] & (kContextTotal - 1);
+  const std::uint32_t frequency = row[unit] - start;
+  const std::uint32_t x = frequency * (state >> kContextPrecision) + slot - start;
+  const bool low = x < kLowest;
+  const std::uint32_t refilled = x << 16 | *next;
+  next += low ? 1 : 0;
+  state = low ? refilled : x;
+  return unit;
+}
+
+}  // namespace narrows::context

@@ -1,0 +1,215 @@
+#include "narrows/codec/context_loops.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <bit>
+#endif
+
+namespace narrows::context {
+
+#if defined(__x86_64__)
+#define NARROWS_AVX2 __attribute__((target("avx2,bmi,popcnt")))
+namespace {
+
+constexpr std::size_t kEight = 8;
+/// Lanes below which the scalar loops are faster.
+constexpr std::size_t kFewestLanes = 3;
+
+/// For each set of lanes: for the n-th lane of the set its number at place n, or at the place n
+/// before the end.
+struct Permutations {
+  alignas(32) std::array<std::array<std::uint32_t, kEight>, 256> spread{};
+  alignas(32) std::array<std::array<std::uint32_t, kEight>, 256> gather{};
+
+  constexpr Permutations() {
+    for (unsigned set = 0; set < 256; ++set) {
+      std::uint32_t n = 0;
+      const auto size = static_cast<std::uint32_t>(std::popcount(set));
+      for (std::uint32_t lane = 0; lane < kEight; ++lane) {
+        if ((set >> lane & 1) == 0) continue;
+        spread[set][lane] = n;
+        gather[set][kEight - size + n] = lane;
+        ++n;
+      }
+    }
+  }
+};
+constexpr Permutations kPermutations;
+
+NARROWS_AVX2 inline __m256i loadRow(const std::array<std::uint32_t, kEight>& row) {
+  return _mm256_load_si256(reinterpret_cast<const __m256i*>(row.data()));
+}
+
+/// Start and end of a unit's range as they lie in its row.
+NARROWS_AVX2 inline __m128i loadPair(const std::uint16_t* at) {
+  return _mm_loadu_si32(at);
+}
+
+/// One unit in each of eight lanes; those not in `active` leave no trace.
+NARROWS_AVX2 inline __m256i decodeEight(const RowsToDecode& rows, LaneRow* lane, std::size_t j,
+                                        __m256i state, unsigned active,
+                                        const std::uint16_t*& next) {
+  const __m256i total_mask = _mm256_set1_epi32(static_cast<int>(kContextTotal - 1));
+  const __m256i slot = _mm256_and_si256(state, total_mask);
+  alignas(32) std::array<std::uint32_t, kEight> slots;
+  _mm256_store_si256(reinterpret_cast<__m256i*>(slots.data()), slot);
+  __m128i pair[kEight];
+  for (std::size_t l = 0; l < kEight; ++l) {
+    const std::size_t context = static_cast<std::size_t>(lane[l].parts[j]) +
+                                (rows.left_parts[lane[l].left] & lane[l].masks[j]);
+    const std::uint16_t* ends =
+        lane[l].ends + static_cast<std::size_t>(rows.row_of[context]) * kUnitSymbols;
+    const __m256i above =
+        _mm256_cmpgt_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(ends)),
+                           _mm256_set1_epi16(static_cast<short>(slots[l])));
+    const auto unit = static_cast<std::uint32_t>(
+        std::countr_zero(static_cast<unsigned>(_mm256_movemask_epi8(above))) >> 1);
+    lane[l].left = lane[l].units[j] = static_cast<std::uint8_t>(unit);
+    pair[l] = loadPair(ends + unit - 1);
+  }
+  const __m256i pairs = _mm256_set_m128i(_mm_unpacklo_epi64(_mm_unpacklo_epi32(pair[4], pair[5]),
+                                                            _mm_unpacklo_epi32(pair[6], pair[7])),
+                                         _mm_unpacklo_epi64(_mm_unpacklo_epi32(pair[0], pair[1]),
+                                                            _mm_unpacklo_epi32(pair[2], pair[3])));
+  const __m256i start = _mm256_and_si256(pairs, total_mask);
+  const __m256i frequency = _mm256_sub_epi32(_mm256_srli_epi32(pairs, 16), start);
+  const __m256i x =
+      _mm256_add_epi32(_mm256_mullo_epi32(frequency, _mm256_srli_epi32(state, kContextPrecision)),
+                       _mm256_sub_epi32(slot, start));
+  const __m256i low = _mm256_cmpeq_epi32(_mm256_srli_epi32(x, 16), _mm256_setzero_si256());
+  const unsigned set = static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(low))) & active;
+  const __m256i words =
+      _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(next)));
+  const __m256i word = _mm256_permutevar8x32_epi32(words, loadRow(kPermutations.spread[set]));
+  next += std::popcount(set);
+  return _mm256_blendv_epi8(x, _mm256_or_si256(_mm256_slli_epi32(x, 16), word), low);
+}
+
+NARROWS_AVX2 const std::uint16_t* decodeRows(RowsToDecode& rows, States& states,
+                                             const std::uint16_t* next) {
+  if (rows.lanes < kFewestLanes) return scalarLoops().decode(rows, states, next);
+  // Lanes without a plane repeat the first one's steps into a place that nobody reads.
+  std::vector<std::uint8_t>& scratch = rows.scratch;
+  scratch.resize(rows.columns);
+  const std::size_t used = rows.lanes <= kEight ? kEight : kMaxLanes;
+  for (std::size_t l = rows.lanes; l < used; ++l) {
+    rows.lane[l] = rows.lane[0];
+    rows.lane[l].units = scratch.data();
+  }
+  const unsigned active = (1U << rows.lanes) - 1;
+  auto* const at = reinterpret_cast<__m256i*>(states.data());
+  __m256i first = _mm256_loadu_si256(at);
+  __m256i second = _mm256_loadu_si256(at + 1);
+  if (used == kEight) {
+    for (std::size_t j = 0; j < rows.columns; ++j) {
+      first = decodeEight(rows, rows.lane.data(), j, first, active, next);
+    }
+  } else {
+    for (std::size_t j = 0; j < rows.columns; ++j) {
+      first = decodeEight(rows, rows.lane.data(), j, first, 0xFF, next);
+      second = decodeEight(rows, rows.lane.data() + kEight, j, second, active >> kEight, next);
+    }
+  }
+  alignas(32) States after;
+  _mm256_store_si256(reinterpret_cast<__m256i*>(after.data()), first);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(after.data()) + 1, second);
+  for (std::size_t l = 0; l < rows.lanes; ++l) states[l] = after[l];
+  return next;
+}
+
+/// Numbers from 0 to 2^32 - 1 as doubles.
+NARROWS_AVX2 inline __m256d toDouble(__m128i x) {
+  const __m128i flipped = _mm_xor_si128(x, _mm_set1_epi32(static_cast<int>(0x80000000U)));
+  return _mm256_add_pd(_mm256_cvtepi32_pd(flipped), _mm256_set1_pd(2147483648.0));
+}
+
+/// x / frequency, below 2^18. The quotient of doubles is rounded, but never up to a whole number
+/// that it does not reach: 1 / frequency is more than a rounding of numbers below 2^32.
+NARROWS_AVX2 inline __m128i quotients(__m128i x, __m128i frequency) {
+  return _mm256_cvttpd_epi32(_mm256_div_pd(toDouble(x), _mm256_cvtepi32_pd(frequency)));
+}
+
+NARROWS_AVX2 inline __m256i encodeEight(__m256i x, __m256i range, unsigned active,
+                                        std::uint16_t*& next) {
+  const __m256i frequency = _mm256_srli_epi32(range, 16);
+  const __m256i limit = _mm256_slli_epi32(frequency, 32 - kContextPrecision);
+  const __m256i full = _mm256_cmpeq_epi32(_mm256_max_epu32(x, limit), x);
+  const unsigned set =
+      static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(full))) & active;
+  const __m256i chosen = _mm256_permutevar8x32_epi32(_mm256_and_si256(x, _mm256_set1_epi32(0xFFFF)),
+                                                     loadRow(kPermutations.gather[set]));
+  const __m128i words =
+      _mm_packus_epi32(_mm256_castsi256_si128(chosen), _mm256_extracti128_si256(chosen, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(next - kEight), words);
+  next -= std::popcount(set);
+  x = _mm256_blendv_epi8(x, _mm256_srli_epi32(x, 16), full);
+  const __m256i q = _mm256_set_m128i(
+      quotients(_mm256_extracti128_si256(x, 1), _mm256_extracti128_si256(frequency, 1)),
+      quotients(_mm256_castsi256_si128(x), _mm256_castsi256_si128(frequency)));
+  const __m256i rest = _mm256_sub_epi32(x, _mm256_mullo_epi32(q, frequency));
+  const __m256i start = _mm256_and_si256(range, _mm256_set1_epi32(0xFFFF));
+  return _mm256_add_epi32(_mm256_slli_epi32(q, kContextPrecision), _mm256_add_epi32(rest, start));
+}
+
+NARROWS_AVX2 std::uint16_t* encodeUnits(const Range* ranges, std::size_t steps, std::size_t lanes,
+                                        States& states, std::uint16_t* next) {
+  if (lanes < kFewestLanes) return scalarLoops().encode(ranges, steps, lanes, states, next);
+  const unsigned active = (1U << lanes) - 1;
+  alignas(32) std::array<std::uint32_t, kMaxLanes> in;
+  alignas(32) States after = states;
+  auto* const at = reinterpret_cast<__m256i*>(after.data());
+  __m256i first = _mm256_load_si256(at);
+  __m256i second = _mm256_load_si256(at + 1);
+  in.fill(kContextTotal / 2 << 16);
+  for (std::size_t k = steps; k-- > 0;) {
+    const Range* step = ranges + k * lanes;
+    if (lanes == kMaxLanes) {
+      second = encodeEight(
+          second, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(step + kEight)), 0xFF, next);
+      first = encodeEight(first, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(step)), 0xFF,
+                          next);
+      continue;
+    }
+    if (lanes == kEight) {
+      first = encodeEight(first, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(step)), 0xFF,
+                          next);
+      continue;
+    }
+    for (std::size_t l = 0; l < lanes; ++l) in[l] = step[l];
+    const auto* loaded = reinterpret_cast<const __m256i*>(in.data());
+    if (lanes > kEight) {
+      second = encodeEight(second, _mm256_load_si256(loaded + 1), active >> kEight, next);
+    }
+    first = encodeEight(first, _mm256_load_si256(loaded), active & 0xFF, next);
+  }
+  _mm256_store_si256(at, first);
+  _mm256_store_si256(at + 1, second);
+  for (std::size_t l = 0; l < lanes; ++l) states[l] = after[l];
+  return next;
+}
+
+}  // namespace
+
+bool hasAvx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+         __builtin_cpu_supports("popcnt");
+}
+
+Loops avx2Loops() {
+  return hasAvx2() ? Loops{decodeRows, encodeUnits} : scalarLoops();
+}
+
+#else
+
+bool hasAvx2() {
+  return false;
+}
+
+Loops avx2Loops() {
+  return scalarLoops();
+}
+
+#endif
+
+}  // namespace narrows::context
