@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "narrows/base/result.h"
+#include "narrows/base/units.h"
+#include "narrows/cost/profile_figure.h"
+
+namespace narrows {
+
+/// Time of a node of a graph: MACs / macs_per_s + bytes / bytes_per_s + op. Bytes are those of the
+/// node's operands, constants included, and results.
+struct ComputeRates {
+  double macs_per_s = 0;
+  /// Absent: bytes cost nothing.
+  std::optional<double> bytes_per_s;
+  Seconds op;
+};
+
+/// Time and energy of one or more layers together, as measured or published.
+struct LayerFigure {
+  /// A node belongs to the row when its name is one of these, or one of these followed by '.' or
+  /// '/' and more.
+  std::vector<std::string> names;
+  /// MACs of the layers in the network that was measured.
+  std::int64_t macs = 0;
+  Seconds time;
+  std::optional<Joules> energy;
+};
+
+struct LayerTable {
+  std::string network;
+  Ground ground = Ground::measured;
+  std::string source;
+  std::vector<LayerFigure> rows;
+};
+
+/// How fast a device computes and what it draws.
+struct DeviceModel {
+  std::string name;
+  std::string summary;
+  /// Absent: the device's energy is not known (or of no interest).
+  std::optional<Watts> compute_power;
+  Watts idle_power;
+  /// Once for each piece and frame: copies in and out, launch.
+  Seconds start_time;
+  /// Absent: compute power for that time.
+  std::optional<Joules> start_energy;
+  std::optional<ComputeRates> rates;
+  std::optional<LayerTable> table;
+  /// Coding takes this many times longer than on the host that measured it.
+  double coding_slowdown = 1;
+  /// What pieces may take, in bytes.
+  std::optional<double> memory;
+  /// Every figure that the profile states but the table, in its order.
+  std::vector<ProfileFigure> figures;
+};
+
+/// Reads a profile (see docs/cost-model.md). It states rates, a table or both. `origin` names the
+/// text in errors: "FILE:LINE: compute.macs_per_s: expected ...".
+Result<DeviceModel> parseDeviceModel(std::string_view toml, std::string_view origin);
+
+}  // namespace narrows
