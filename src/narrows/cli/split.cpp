@@ -31,6 +31,7 @@ struct SplitOptions {
   std::string granularity = "channel";
   /// Empty: context, or zstd where there is no quantizer.
   std::string coder;
+  std::size_t max_frame_bytes = 0;
   std::string calibration;
   std::string calibration_split;
   std::size_t calibration_images = 32;
@@ -83,6 +84,10 @@ Result<SplitModel> makeSplit(const SplitOptions& options, const LoadedModel& mod
   }
   NARROWS_TRY(cuts, chooseCuts(model.graph, {&options.cut, 1}, 1));
   NARROWS_TRY(interfaces, fitInterfaces(options, model, description, cuts[0]));
+  for (FeatureInterface& interface : interfaces) {
+    interface.max_frame_bytes = options.max_frame_bytes;
+    NARROWS_CHECK(validate(interface).within("--max-frame-bytes"));
+  }
   return splitAt(model.graph, cuts[0], std::move(interfaces));
 }
 
@@ -121,6 +126,9 @@ Status split(const SplitOptions& options) {
   const int ways =
       (options.cut.empty() ? 0 : 1) + (options.picture.empty() ? 0 : 1) + (options.on_node ? 1 : 0);
   if (ways != 1) return makeError("give one of --cut, --picture and --all-on-node");
+  if (options.max_frame_bytes != 0 && options.cut.empty()) {
+    return makeError("--max-frame-bytes belongs to --cut");
+  }
   if (std::filesystem::exists(options.out)) return makeError("{} exists already", options.out);
   NARROWS_TRY(model, loadModel(options.model));
   NARROWS_TRY(description, requireDescription(model));
@@ -163,6 +171,10 @@ int runSplit(std::span<const std::string> arguments) {
   app.add_option("--coder", options.coder,
                  "raw, deflate, lzma or zstd, with :LEVEL if wanted, or context (default: context, "
                  "fitted to the calibration pictures; zstd without a quantizer)");
+  app.add_option("--max-frame-bytes", options.max_frame_bytes,
+                 "Most bytes of a frame; a longer one is sent with fewer bits, or refused (0: no "
+                 "limit)")
+      ->capture_default_str();
   app.add_option("--calibration", options.calibration,
                  "Data set or folder of pictures to calibrate with");
   app.add_option("--calibration-split", options.calibration_split, "Split of the calibration set");

@@ -361,6 +361,136 @@ TEST(GoldenFrames, GiveAnErrorOrAMapForEveryDamagedPayload) {
   }
 }
 
+FeatureInterface limitedInterface(CoderKind coder, const Tensor& map, int bits, std::size_t limit) {
+  return {map.type(),
+          calibrated(map, QuantizerKind::uniform, bits, Granularity::channel),
+          {coder},
+          limit};
+}
+
+TEST(FrameLimit, IsKeptWithTheMostBitsThatFit) {
+  const std::uint32_t seed = test::propertySeed();
+  SCOPED_TRACE(test::seedTrace(seed));
+  std::mt19937 random(seed);
+  for (const double zeros : {0.0, 0.9}) {
+    const Tensor map = test::featureMap(Shape{1, 7, 11, 13}, random, zeros);
+    for (const CoderKind coder : kCoders) {
+      for (const int bits : {1, 2, 4, 8}) {
+        const FeatureInterface unlimited = limitedInterface(coder, map, bits, 0);
+        ByteVector frame;
+        ASSERT_TRUE(encoderFor(unlimited).encode(map, 1, frame).ok());
+        const std::size_t free_size = frame.size();
+        std::vector<std::uint8_t> symbols(symbolLayout(unlimited).symbols());
+        quantize(map, unlimited.quantizer, symbols);
+        for (const std::size_t limit : {std::size_t{16}, std::size_t{120}, free_size / 2 + 16,
+                                        free_size - 1, free_size, free_size + 1}) {
+          FeatureInterface limited = unlimited;
+          limited.max_frame_bytes = limit;
+          EXPECT_EQ(fingerprint(limited), fingerprint(unlimited));
+          SCOPED_TRACE(testing::Message() << toString(coder) << ' ' << bits << " bits, limit "
+                                          << limit << " of " << free_size);
+          FeatureEncoder encoder = encoderFor(limited);
+          const Status status = encoder.encode(map, 1, frame);
+          if (!status.ok()) {
+            // Nothing fits that would fit packed with one bit.
+            EXPECT_TRUE(frame.empty());
+            EXPECT_GT(kFrameHeaderBytes + 1 + packedSize(symbols.size(), 1), limit);
+            EXPECT_LT(limit, free_size);
+            continue;
+          }
+          ASSERT_LE(frame.size(), limit);
+          EXPECT_EQ(encoder.lastBits() == bits, limit >= free_size);
+          // More bits would not fit even packed, whatever the coder.
+          if (encoder.lastBits() < bits) {
+            EXPECT_GT(kFrameHeaderBytes + 1 + packedSize(symbols.size(), encoder.lastBits() + 1),
+                      limit);
+          }
+          // What comes back are the nearest levels of those that are left.
+          Tensor decoded(map.type());
+          ASSERT_TRUE(decoderFor(unlimited).decode(frame, decoded.mutableView()).ok());
+          const double top = std::exp2(bits) - 1;
+          const double left = std::exp2(encoder.lastBits()) - 1;
+          std::vector<std::uint8_t> expected(symbols.size());
+          for (std::size_t i = 0; i < symbols.size(); ++i) {
+            const double level = std::floor(symbols[i] * left / top + 0.5);
+            expected[i] = static_cast<std::uint8_t>(std::floor(level * top / left + 0.5));
+          }
+          Tensor levels(map.type());
+          dequantize(expected, unlimited.quantizer, levels.mutableView());
+          expectSameBytes(decoded, levels);
+        }
+      }
+    }
+  }
+}
+
+TEST(FrameLimit, RefusesWhatCannotBeNarrowed) {
+  std::mt19937 random(3);
+  const Tensor map = test::featureMap(Shape{1, 4, 20, 20}, random, 0.0);
+  const FeatureInterface unquantized{map.type(), {}, {CoderKind::zstd}, 100};
+  const FeatureInterface two_level{
+      map.type(),
+      calibrated(map, QuantizerKind::two_level, 1, Granularity::tensor),
+      {CoderKind::raw},
+      100};
+  for (const FeatureInterface& interface : {unquantized, two_level}) {
+    ByteVector frame(7);
+    const Status status = encoderFor(interface).encode(map, 0, frame);
+    ASSERT_FALSE(status.ok());
+    EXPECT_NE(status.error().message.find("100 bytes"), std::string::npos);
+    EXPECT_TRUE(frame.empty());
+  }
+  FeatureInterface impossible = unquantized;
+  impossible.max_frame_bytes = kSmallestFrameLimit - 1;
+  EXPECT_FALSE(FeatureEncoder::create(impossible).ok());
+}
+
+/// Coarse frames with a valid checksum, as a hostile sender makes them.
+TEST(FrameLimit, CoarseFramesOfAnyBytesGiveAnErrorOrAMap) {
+  for (const CoderKind coder : kCoders) {
+    SCOPED_TRACE(toString(coder));
+    FeatureInterface interface = goldenInterface(coder, 8);
+    FeatureInterface limited = interface;
+    ByteVector frame;
+    ASSERT_TRUE(encoderFor(interface).encode(goldenMap(8), 9, frame).ok());
+    limited.max_frame_bytes = frame.size() - 1;
+    ASSERT_TRUE(encoderFor(limited).encode(goldenMap(8), 9, frame).ok());
+    ASSERT_EQ(readFrameHeader(frame)->form, PayloadForm::coarse);
+    FeatureDecoder decoder = decoderFor(interface);
+    Tensor decoded(interface.type);
+    const auto decodes = [&](ByteVector damaged, const FeatureInterface& to) {
+      sealFrame(damaged, PayloadForm::coarse, fingerprint(to), 9);
+      return decoder.decode(damaged, decoded.mutableView()).ok();
+    };
+    ASSERT_TRUE(decodes(frame, interface));
+    for (std::size_t length = 0; length < frame.size(); ++length) {
+      EXPECT_FALSE(decoder.decode(ByteSpan(frame).first(length), decoded.mutableView()).ok());
+      if (length < kFrameHeaderBytes) continue;
+      (void)decodes(ByteVector(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(length)),
+                    interface);
+    }
+    for (std::size_t bit = kFrameHeaderBytes * 8; bit < frame.size() * 8; ++bit) {
+      ByteVector damaged = frame;
+      damaged[bit / 8] ^= std::byte{1} << (bit % 8);
+      (void)decodes(std::move(damaged), interface);
+    }
+    // Widths that are none, or not narrower; unknown kinds.
+    for (const int description : {0, 8, 9, 15, 16, 0x18, 0x21, 0x41, 0x84}) {
+      ByteVector damaged = frame;
+      damaged[kFrameHeaderBytes] = static_cast<std::byte>(description);
+      EXPECT_FALSE(decodes(std::move(damaged), interface)) << description;
+    }
+    // One bit has nothing narrower.
+    interface = goldenInterface(coder, 1);
+    decoder = decoderFor(interface);
+    for (const int description : {1, 0x11, 2}) {
+      ByteVector one(kFrameHeaderBytes + 1 + packedSize(126, 1));
+      one[kFrameHeaderBytes] = static_cast<std::byte>(description);
+      EXPECT_FALSE(decodes(std::move(one), interface)) << description;
+    }
+  }
+}
+
 /// The text of the code block that follows `<!-- example: NAME -->` in the format's page.
 std::string documentedExample(const std::string& page, const std::string& name) {
   const std::size_t mark = page.find("<!-- example: " + name + " -->\n```\n");

@@ -66,9 +66,9 @@ Result<FrameHeader> readFrameHeader(ByteSpan frame) {
     return makeError("frame of version {}, expected {}", version_and_form >> 4, kFrameVersion);
   }
   const int form = version_and_form & 15;
-  if (form > static_cast<int>(PayloadForm::opaque)) {
+  if (form > static_cast<int>(PayloadForm::coarse)) {
     return makeError("frame with payload form {}, expected 0 to {}", form,
-                     static_cast<int>(PayloadForm::opaque));
+                     static_cast<int>(PayloadForm::coarse));
   }
   FrameHeader header;
   header.form = static_cast<PayloadForm>(form);

@@ -21,6 +21,9 @@ enum class PayloadForm : std::uint8_t {
   coded = 1,
   /// Bytes whose meaning the interface knows: an encoded picture.
   opaque = 2,
+  /// A map with fewer bits a symbol than the interface's, because its frame would have been longer
+  /// than the sender may send; packed or coded.
+  coarse = 3,
 };
 
 struct FrameHeader {

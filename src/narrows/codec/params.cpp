@@ -107,6 +107,10 @@ Status validateFeature(const FeatureInterface& feature) {
     return makeError("tensor {} of {} bytes, at most {} cross an interface",
                      toString(feature.type.shape), feature.type.bytes(), kMaxMapBytes);
   }
+  if (feature.max_frame_bytes != 0 && feature.max_frame_bytes < kSmallestFrameLimit) {
+    return makeError("frames of at most {} bytes, expected at least {}, or 0 for no limit",
+                     feature.max_frame_bytes, kSmallestFrameLimit);
+  }
   NARROWS_CHECK(validateQuantizer(feature.quantizer, feature.type).within("quantizer"));
   return validateCoder(feature.coder).within("coder");
 }

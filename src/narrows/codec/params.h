@@ -20,6 +20,8 @@ inline constexpr int kMaxBits = 8;
 inline constexpr std::size_t kMaxTableBytes = std::size_t{1} << 24;
 /// Largest map, in bytes of its tensor, that an interface carries.
 inline constexpr std::size_t kMaxMapBytes = std::size_t{1} << 31;
+/// Smallest limit that can be set on the bytes of a frame.
+inline constexpr std::size_t kSmallestFrameLimit = 16;
 
 enum class QuantizerKind : std::uint8_t {
   /// Elements travel as they are (f32, or any dtype): no loss.
@@ -74,6 +76,10 @@ struct FeatureInterface {
   TensorType type;
   QuantizerParams quantizer;
   CoderParams coder;
+  /// Most bytes of a frame, its header included; 0 sets no limit, other values are at least
+  /// kSmallestFrameLimit. A map whose frame would be longer travels with fewer bits a symbol, and
+  /// is refused when one bit is too much. Only the encoder heeds it.
+  std::size_t max_frame_bytes = 0;
 
   friend bool operator==(const FeatureInterface&, const FeatureInterface&) = default;
 };

@@ -72,11 +72,15 @@ JsonValue writeInterface(const FeatureInterface& feature) {
   Object coder{{"kind", toString(feature.coder.kind)},
                {"level", std::int64_t{feature.coder.level}}};
   if (!feature.coder.tables.empty()) coder.emplace_back("tables", writeHex(feature.coder.tables));
-  return Object{{"kind", "feature"},
+  Object object{{"kind", "feature"},
                 {"dtype", toString(feature.type.dtype)},
                 {"shape", writeShape(feature.type.shape)},
                 {"quantizer", std::move(params)},
                 {"coder", std::move(coder)}};
+  if (feature.max_frame_bytes != 0) {
+    object.emplace_back("max_frame_bytes", static_cast<std::int64_t>(feature.max_frame_bytes));
+  }
+  return object;
 }
 
 JsonValue writeInterface(const ImageInterface& image) {
@@ -265,7 +269,8 @@ Result<InterfaceParams> readInterface(const JsonCursor& cursor) {
   if (kind != "feature") {
     return kind_at.error(fmt::format("expected \"feature\" or \"image\", found \"{}\"", kind));
   }
-  NARROWS_CHECK(cursor.expectKeys({"kind", "dtype", "shape", "quantizer", "coder"}));
+  NARROWS_CHECK(
+      cursor.expectKeys({"kind", "dtype", "shape", "quantizer", "coder", "max_frame_bytes"}));
   FeatureInterface feature;
   NARROWS_TRY(type, readType(cursor));
   feature.type = type;
@@ -275,6 +280,12 @@ Result<InterfaceParams> readInterface(const JsonCursor& cursor) {
   NARROWS_TRY(coder_at, cursor.at("coder"));
   NARROWS_TRY(coder, readCoder(coder_at));
   feature.coder = coder;
+  if (cursor.has("max_frame_bytes")) {
+    NARROWS_TRY(limit_at, cursor.at("max_frame_bytes"));
+    NARROWS_TRY(limit, limit_at.integer(static_cast<std::int64_t>(kSmallestFrameLimit),
+                                        std::int64_t{1} << 40));
+    feature.max_frame_bytes = static_cast<std::size_t>(limit);
+  }
   return InterfaceParams(std::move(feature));
 }
 

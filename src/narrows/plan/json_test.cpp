@@ -42,6 +42,7 @@ void expectEqual(const Plan& a, const Plan& b) {
 FeatureInterface randomInterface(const TensorType& type, std::mt19937& random) {
   FeatureInterface feature;
   feature.type = type;
+  if (random() % 2 == 0) feature.max_frame_bytes = kSmallestFrameLimit + random() % 100'000;
   feature.coder.kind = static_cast<CoderKind>(random() % 5);
   if (feature.coder.kind == CoderKind::context) {
     feature.coder.tables.resize(random() % 40);
