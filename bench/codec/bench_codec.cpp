@@ -17,8 +17,8 @@ struct Options {
   std::string maps;
   std::string models;
   std::vector<std::string> data;
-  std::string granularity = "channel";
-  std::size_t frames = 4;
+  std::string granularity = "both";
+  std::size_t frames = 3;
   ModelMapOptions source;
   ContestOptions contest;
   bool json = false;

@@ -10,6 +10,7 @@
 #include "narrows/codec/context_coder.h"
 #include "narrows/codec/context_tables.h"
 #include "narrows/codec/feature_codec.h"
+#include "narrows/codec/rate_table.h"
 
 namespace narrows::bench {
 namespace {
@@ -119,6 +120,21 @@ Status measureMap(const SymbolMap& map, const ContestOptions& options,
   return {};
 }
 
+/// Bytes of all maps as RateTable expects them, and as the coder makes them.
+Status predictRate(const MapCase& maps, const ContextTables& tables, CaseFigures& figures) {
+  NARROWS_TRY(bytes,
+              maps.calibration.empty() ? Result<ByteVector>(ByteVector()) : tables.serialize());
+  NARROWS_TRY(rates, RateTable::create(maps.layout, bytes));
+  const auto coder = makeContextCoder(maps.layout, tables);
+  for (const SymbolMap& map : maps.measured) {
+    ByteVector code;
+    NARROWS_CHECK(coder->encode(map, std::numeric_limits<std::size_t>::max(), code));
+    figures.coded_bytes += static_cast<double>(code.size());
+    figures.expected_bytes += rates.rate(map).bits / 8;
+  }
+  return {};
+}
+
 /// Frames as a node sends them: what they have beyond the code.
 Result<std::size_t> mostFraming(const MapCase& maps, const ContextTables& tables,
                                 const CoderFigures& ours) {
@@ -167,6 +183,7 @@ double median(std::vector<double> values) {
 Result<CaseFigures> runContest(const MapCase& maps, const ContestOptions& options) {
   CaseFigures figures;
   figures.name = maps.name;
+  figures.group = maps.group;
   figures.layout = maps.layout;
   figures.calibration_maps = maps.calibration.size();
   figures.maps = maps.measured.size();
@@ -180,6 +197,7 @@ Result<CaseFigures> runContest(const MapCase& maps, const ContestOptions& option
   }
   NARROWS_TRY(framing, mostFraming(maps, tables, *figures.find(Role::ours)));
   figures.framing_bytes = framing;
+  NARROWS_CHECK(predictRate(maps, tables, figures));
   return figures;
 }
 

@@ -45,6 +45,7 @@ struct CoderFigures {
 
 struct CaseFigures {
   std::string name;
+  std::string group;
   SymbolLayout layout;
   std::size_t calibration_maps = 0;
   std::size_t maps = 0;
@@ -54,6 +55,9 @@ struct CaseFigures {
   double fit_seconds = 0;
   /// Bytes that a frame has beyond its code; the most.
   std::size_t framing_bytes = 0;
+  /// Bytes of all codes of our coder, as RateTable expects them and as they are.
+  double expected_bytes = 0;
+  double coded_bytes = 0;
 
   const CoderFigures* find(Role role) const;
 };
@@ -61,7 +65,7 @@ struct CaseFigures {
 struct ContestOptions {
   /// Rounds in which the coders take turns; coders that need more than some milliseconds a map
   /// sit out all but the first.
-  std::size_t rounds = 5;
+  std::size_t rounds = 3;
   /// Leave the general compressors out, which take most of the time.
   bool only_ours = false;
 };

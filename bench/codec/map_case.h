@@ -14,6 +14,8 @@ using SymbolMap = std::vector<std::uint8_t>;
 /// Maps of one cut at one width.
 struct MapCase {
   std::string name;
+  /// Cases of one kind, such as one granularity of the quantizer; figures are told apart by it.
+  std::string group;
   SymbolLayout layout;
   /// What tables are fitted to; never among those measured.
   std::vector<SymbolMap> calibration;

@@ -118,13 +118,14 @@ Result<FeatureMaps> runModel(const ModelMapOptions& options, const ModelCuts& en
 }
 
 Result<MapCase> quantizeMaps(const ModelMapOptions& options, const std::string& name,
-                             const std::vector<Tensor>& maps, const QuantizerCalibrator& calibrator,
-                             int bits) {
+                             Granularity granularity, const std::vector<Tensor>& maps,
+                             const QuantizerCalibrator& calibrator, int bits) {
   FeatureInterface interface;
   interface.type = maps[0].type();
   NARROWS_TRY(quantizer, calibrator.fit(QuantizerKind::uniform, bits));
   interface.quantizer = std::move(quantizer);
-  MapCase result{name, symbolLayout(interface), {}, {}};
+  const std::string group = fmt::format("per_{}", toString(granularity));
+  MapCase result{fmt::format("{} {}", name, group), group, symbolLayout(interface), {}, {}};
   for (std::size_t i = 0; i < maps.size(); ++i) {
     SymbolMap symbols(result.layout.symbols());
     quantize(maps[i], interface.quantizer, symbols);
@@ -139,10 +140,8 @@ Status useCut(const ModelMapOptions& options, const std::string& name,
   for (const Granularity granularity : options.granularities) {
     NARROWS_TRY(calibrator, QuantizerCalibrator::create(maps[0].type(), granularity));
     for (std::size_t i = 0; i < options.calibration_pictures; ++i) calibrator.observe(maps[i]);
-    const std::string full_name =
-        granularity == Granularity::channel ? name : name + " (per tensor)";
     for (const int bits : options.bits) {
-      NARROWS_TRY(quantized, quantizeMaps(options, full_name, maps, calibrator, bits));
+      NARROWS_TRY(quantized, quantizeMaps(options, name, granularity, maps, calibrator, bits));
       NARROWS_CHECK(use(quantized));
     }
   }

@@ -20,9 +20,9 @@ struct ModelMapOptions {
   std::map<std::string, std::filesystem::path> data;
   /// Widths of the uniform quantizer.
   std::vector<int> bits{1, 2, 3, 4, 8};
-  std::vector<Granularity> granularities{Granularity::channel};
+  std::vector<Granularity> granularities{Granularity::channel, Granularity::tensor};
   std::size_t calibration_pictures = 16;
-  std::size_t measured_pictures = 4;
+  std::size_t measured_pictures = 3;
   /// Only cuts whose "MODEL/CUT" holds this text.
   std::string filter;
 };

@@ -22,6 +22,7 @@ Result<MapCase> parseName(const std::string& stem) {
   }
   MapCase maps;
   maps.name = parts[1];
+  maps.group = "files";
   maps.layout = {std::stoul(parts[2]), std::stoul(parts[3]), std::stoul(parts[4]),
                  std::stoi(parts[5])};
   return maps;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <optional>
 
@@ -29,6 +30,10 @@ double geometricMean(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += std::log(value);
   return std::exp(sum / static_cast<double>(values.size()));
+}
+
+double greatest(const std::vector<double>& values) {
+  return *std::max_element(values.begin(), values.end());
 }
 
 double packedMegabytes(const CaseFigures& figures) {
@@ -171,6 +176,19 @@ std::string smallFrames(const std::vector<CaseFigures>& cases) {
   return fmt::format(", \"frames_under_500_bytes\": {}, \"of_them_smallest\": {}", small, won);
 }
 
+/// The same geometric mean for each group of cases, as more keys of a figure's line.
+template <class Choose>
+std::string byGroup(const std::vector<CaseFigures>& cases, const Choose& choose) {
+  std::map<std::string, std::vector<CaseFigures>> groups;
+  for (const CaseFigures& figures : cases) groups[figures.group].push_back(figures);
+  std::string text;
+  for (const auto& [group, members] : groups) {
+    const std::vector<double> values = choose(ratios(members, 1, 4, Framing::ours));
+    if (!values.empty()) text += fmt::format(", \"{}\": {:.4f}", group, geometricMean(values));
+  }
+  return text;
+}
+
 class FigureLines {
  public:
   void add(std::string_view name, double value, int digits, std::string_view unit,
@@ -189,7 +207,7 @@ class FigureLines {
 }  // namespace
 
 std::string tableHeading() {
-  return fmt::format("{:<44} {:>4} {:>14} {:>4}  {:<20} {:>9} {:>8} {:>7} {:>9} {:>9} {:>8}\n",
+  return fmt::format("{:<54} {:>4} {:>14} {:>4}  {:<20} {:>9} {:>8} {:>7} {:>9} {:>9} {:>8}\n",
                      "maps", "bits", "shape", "n", "coder", "bytes", "/packed", "/lzma", "enc MB/s",
                      "dec MB/s", "x lzma");
 }
@@ -200,7 +218,7 @@ std::string tableRows(const CaseFigures& figures) {
   for (const CoderFigures& coder : figures.coders) {
     const Row row = rowOf(figures, coder);
     text += fmt::format(
-        "{:<44} {:>4} {:>14} {:>4}  {:<20} {:>9.0f} {:>8.3f} {:>7} {:>9.2f} {:>9.2f} {:>8}\n",
+        "{:<54} {:>4} {:>14} {:>4}  {:<20} {:>9.0f} {:>8.3f} {:>7} {:>9.2f} {:>9.2f} {:>8}\n",
         figures.name, layout.bits,
         fmt::format("{}x{}x{}", layout.planes, layout.height, layout.width), figures.maps,
         coder.name, row.bytes, row.of_packed, numberOrDash(row.of_lzma, 3), row.encode_mb_s,
@@ -261,27 +279,27 @@ std::string figureLines(const std::vector<CaseFigures>& cases) {
   FigureLines lines;
   const Ratios bare = ratios(cases, 1, 4, Framing::none);
   const Ratios framed = ratios(cases, 1, 4, Framing::ours);
-  const auto framedToo = [](double value) {
-    return fmt::format(", \"with_our_framing\": {:.4f}", value);
-  };
+  // Our frames are counted with their headers, the general codes bare.
+  const auto bareToo = [](double value) { return fmt::format(", \"code_alone\": {:.4f}", value); };
   if (!bare.lzma.empty()) {
     const std::string maps = fmt::format(", \"maps\": {}", bare.lzma.size());
-    lines.add("bytes_ratio_lzma_geomean", geometricMean(bare.lzma), 4, "ratio",
-              framedToo(geometricMean(framed.lzma)) + maps);
-    lines.add("bytes_ratio_best_geomean", geometricMean(bare.best), 4, "ratio",
-              framedToo(geometricMean(framed.best)) + maps);
-    lines.add("bytes_ratio_best_max", *std::max_element(bare.best.begin(), bare.best.end()), 4,
-              "ratio", framedToo(*std::max_element(framed.best.begin(), framed.best.end())));
+    lines.add("bytes_ratio_lzma_geomean", geometricMean(framed.lzma), 4, "ratio",
+              bareToo(geometricMean(bare.lzma)) + maps +
+                  byGroup(cases, [](const Ratios& group) { return group.lzma; }));
+    lines.add("bytes_ratio_best_geomean", geometricMean(framed.best), 4, "ratio",
+              bareToo(geometricMean(bare.best)) + maps +
+                  byGroup(cases, [](const Ratios& group) { return group.best; }));
+    lines.add("bytes_ratio_best_max", greatest(framed.best), 4, "ratio",
+              bareToo(greatest(bare.best)));
   }
   if (!bare.adaptive.empty()) {
     lines.add("bytes_over_adaptive_percent", 100 * (geometricMean(bare.adaptive) - 1), 2, "%");
   }
-  const Ratios bare8 = ratios(cases, 8, 8, Framing::none);
-  if (!bare8.best.empty()) {
-    lines.add("bytes_ratio_8bit", geometricMean(bare8.best), 4, "ratio",
-              fmt::format(", \"max\": {:.4f}, \"ratio_lzma\": {:.4f}",
-                          *std::max_element(bare8.best.begin(), bare8.best.end()),
-                          geometricMean(bare8.lzma)));
+  const Ratios eight = ratios(cases, 8, 8, Framing::ours);
+  if (!eight.best.empty()) {
+    lines.add("bytes_ratio_8bit", geometricMean(eight.best), 4, "ratio",
+              fmt::format(", \"max\": {:.4f}, \"ratio_lzma\": {:.4f}", greatest(eight.best),
+                          geometricMean(eight.lzma)));
   }
   if (!bare.max_effort.empty()) {
     lines.add("max_effort_gain_percent", 100 * (1 - geometricMean(bare.max_effort)), 2, "%");
@@ -300,6 +318,14 @@ std::string figureLines(const std::vector<CaseFigures>& cases) {
   std::size_t framing = 0;
   for (const CaseFigures& figures : cases) framing = std::max(framing, figures.framing_bytes);
   lines.add("framing_bytes_max", static_cast<double>(framing), 0, "B", smallFrames(cases));
+  std::vector<double> errors;
+  for (const CaseFigures& figures : cases) {
+    errors.push_back(100 * std::abs(figures.expected_bytes / figures.coded_bytes - 1));
+  }
+  if (!errors.empty()) {
+    lines.add("rate_prediction_error_percent", greatest(errors), 3, "%",
+              fmt::format(", \"median\": {:.3f}", median(errors)));
+  }
   return std::move(lines).take();
 }
 

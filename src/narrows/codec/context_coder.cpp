@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #if defined(__SSE2__)
@@ -20,17 +19,10 @@ using context::kSlackWords;
 using context::Range;
 using context::States;
 
-/// Units that pay for a lane: its state costs two bytes beyond its information.
-constexpr std::size_t kUnitsPerLane = 1024;
 /// Classes with tables.
 constexpr std::size_t kTables = kContextClasses - 1;
 static_assert(kTables == 8, "one load takes the lengths of all classes");
 constexpr std::size_t kLengthsPerSum = 256;
-
-std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane) {
-  const std::size_t wanted = live_planes * units_per_plane / kUnitsPerLane;
-  return std::bit_floor(std::clamp<std::size_t>(std::min(wanted, live_planes), 1, kMaxLanes));
-}
 
 /// Code lengths of frequencies in 1/16 bit, by which the sender chooses; those that do not occur
 /// are dear.
@@ -286,7 +278,7 @@ Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::si
     grid_.split(symbols.data() + p * plane_symbols, highOf(p), lowOf(p));
     if (!allZero(std::span(highOf(p), units_))) live_.push_back(p);
   }
-  const std::size_t lanes = laneCount(live_.size(), units_);
+  const std::size_t lanes = context::laneCount(live_.size(), units_);
 
   // Every unit gives at most one word; states two each.
   pending_.resize(live_.size() * units_);
@@ -375,7 +367,7 @@ Status ContextCoder::decodePlanes(const std::uint16_t* next, const std::uint16_t
       std::fill_n(highOf(p), units_, std::uint8_t{0});
     }
   }
-  const std::size_t lanes = laneCount(live_.size(), units_);
+  const std::size_t lanes = context::laneCount(live_.size(), units_);
   States states;
   states.fill(kLowest);
   states[0] = first_state;

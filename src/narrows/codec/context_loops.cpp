@@ -1,7 +1,13 @@
 #include "narrows/codec/context_loops.h"
 
+#include <algorithm>
+#include <bit>
+
 namespace narrows::context {
 namespace {
+
+/// Units that pay for a lane: its state costs three bytes beyond its information.
+constexpr std::size_t kUnitsPerLane = 1024;
 
 const std::uint16_t* decodeRows(RowsToDecode& rows, States& states, const std::uint16_t* next) {
   for (std::size_t j = 0; j < rows.columns; ++j) {
@@ -29,6 +35,11 @@ std::uint16_t* encodeUnits(const Range* ranges, std::size_t steps, std::size_t l
 }
 
 }  // namespace
+
+std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane) {
+  const std::size_t wanted = live_planes * units_per_plane / kUnitsPerLane;
+  return std::bit_floor(std::clamp<std::size_t>(std::min(wanted, live_planes), 1, kMaxLanes));
+}
 
 const std::vector<std::uint64_t>& reciprocals() {
   static const std::vector<std::uint64_t> kTable = [] {

@@ -14,6 +14,8 @@ namespace narrows::context {
 /// States lie in [kLowest, 2^32) between units; below it 16 bits are shifted in.
 inline constexpr std::uint32_t kLowest = 1U << 16;
 inline constexpr std::size_t kMaxLanes = 16;
+/// Lanes for so many planes that are not zeros alone, of so many units each.
+std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane);
 /// Words that loops may read after the last and write before the first one that counts.
 inline constexpr std::size_t kSlackWords = 8;
 
