@@ -119,10 +119,9 @@ TEST(Latency, AddsUpWhatTheDesignPassesThrough) {
   design.encode = milliseconds(2);
   design.decode = milliseconds(1);
   design.server = milliseconds(4);
-  LinkProfile link;
-  link.uplink = BitsPerSecond(1e6);
-  link.downlink = BitsPerSecond(1e6);
-  link.overhead = 0;
+  LinkModel link;
+  link.up = BitsPerSecond(1e6);
+  link.down = BitsPerSecond(1e6);
   // 125 B up take 1 ms, the 128 B answer 1.024 ms.
   EXPECT_NEAR(toMilliseconds(latency(design, link, 1)), 10 + 2 + 1 + 1 + 4 + 1.024, 1e-9);
   EXPECT_NEAR(toMilliseconds(latency(design, link, 3)), 36 + 1 + 1 + 4 + 1.024, 1e-9);

@@ -106,8 +106,8 @@ Result<EvalRun> score(const DemoOptions& options, const std::string& pictures) {
 /// The whole table goes to a file; the smallest design of each cut that keeps the bound is shown.
 Status printScores(const DemoOptions& options, const EvalRun& run, const std::vector<Design>& all) {
   const fs::path csv = fs::path(options.out) / "eval.csv";
-  NARROWS_CHECK(writeFileAtomically(
-      csv, asBytes(formatSweep(run.document, run.model.graph, OutputFormat::csv))));
+  NARROWS_TRY(text, formatSweep(run.document, run.model.graph, OutputFormat::csv));
+  NARROWS_CHECK(writeFileAtomically(csv, asBytes(text)));
   const SweepBaseline& baseline = run.document.baseline;
   const std::string metric =
       fmt::format("{}{} %", toString(baseline.metric), baseline.against_truth ? "" : " agreement");
@@ -251,11 +251,12 @@ Status demo(const DemoOptions& options) {
   const std::vector<Design> all = designs(run.document, run.model.graph);
   NARROWS_CHECK(printScores(options, run, all));
   printStep(3, "Which cut answers first over which link?");
+  NARROWS_TRY(best,
+              bestDesigns(all, run.document.baseline, options.max_drop, options.node_slowdown));
   fmt::print(
       "Node {}x slower than this host (option --node-slowdown); links modelled, the rest measured "
       "here, one thread.\n\n{}",
-      options.node_slowdown,
-      bestDesigns(all, run.document.baseline, options.max_drop, options.node_slowdown).terminal());
+      options.node_slowdown, best.terminal());
   NARROWS_TRY(design, chooseDesign(options, run, all));
   NARROWS_TRY(folder, pictureFolder(options, pictures));
   NARROWS_CHECK(splitAndRun(options, design, folder));

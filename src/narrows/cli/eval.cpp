@@ -86,11 +86,37 @@ Result<EvalRun> evaluate(const EvalOptions& options) {
   return run;
 }
 
+namespace {
+
+Status evaluateAndPrint(const EvalOptions& options) {
+  const CostOptions& cost = options.cost;
+  if (cost.links.empty() && !(cost.device.empty() && cost.server.empty()))
+    return makeError("--device and --server price designs over a link; give --link too");
+  // A wrong profile shows before the work, not after it.
+  if (!cost.links.empty()) {
+    NARROWS_TRY(model, loadModel(options.model));
+    NARROWS_CHECK(DesignPricer::create(cost, model.graph));
+  }
+  NARROWS_TRY(run, evaluate(options));
+  std::optional<DesignPricer> pricer;
+  if (!cost.links.empty()) {
+    NARROWS_TRY(made, DesignPricer::create(cost, run.model.graph));
+    pricer = std::move(made);
+  }
+  NARROWS_TRY(text, formatSweep(run.document, run.model.graph, options.output.format(),
+                                pricer ? &*pricer : nullptr));
+  fmt::print("{}", text);
+  return {};
+}
+
+}  // namespace
+
 int runEval(std::span<const std::string> arguments) {
   Arguments parser(
       "eval", "Score cuts x bits x coders on a data set, with the pieces that ship.",
       "narrows eval yolo-fastest-1.1-coco.cfg --data coco128 --bits 1-8\n"
-      "  narrows eval model.onnx --description MODEL.toml --data pictures/ --cut relu_3 --bits 4");
+      "  narrows eval model.onnx --description MODEL.toml --data pictures/ --cut relu_3 --bits 4 "
+      "--link ble5 --device raspberry-pi4 --server gpu-server");
   EvalOptions options;
   CLI::App& app = parser.app();
   addModelOptions(app, options.model);
@@ -129,12 +155,12 @@ int runEval(std::span<const std::string> arguments) {
       ->capture_default_str();
   app.add_option("--threads", options.threads, "Pictures in parallel (0: one per core)")
       ->capture_default_str();
+  addCostOptions(app, options.cost);
   addOutputOptions(app, options.output);
   if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run)
     return Arguments::exitCode(outcome);
-  auto run = evaluate(options);
-  if (!run.ok()) return reportFailure("eval", run.error());
-  fmt::print("{}", formatSweep(run->document, run->model.graph, options.output.format()));
+  if (Status status = evaluateAndPrint(options); !status.ok())
+    return reportFailure("eval", status.error());
   return kExitOk;
 }
 

@@ -7,6 +7,7 @@
 
 #include "narrows/base/result.h"
 #include "narrows/cli/data_source.h"
+#include "narrows/cli/design_pricer.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
 #include "narrows/cli/sweep_table.h"
@@ -31,6 +32,8 @@ struct EvalOptions {
   bool agreement = false;
   std::string engine{defaultEngineName()};
   std::size_t threads = 0;
+  /// Without links nothing is priced.
+  CostOptions cost;
   OutputOptions output;
 };
 

@@ -1,15 +1,19 @@
 #include "narrows/cli/link_prices.h"
 
-#include <algorithm>
+#include <array>
 
 #include "narrows/cli/interface_options.h"
+#include "narrows/cost/profiles.h"
 #include "narrows/graph/cuts.h"
 
 namespace narrows {
 namespace {
 
-/// A reply with a handful of detections fits one packet of every link here.
-constexpr std::size_t kAnswerBytes = 128;
+/// A reply with a handful of detections.
+constexpr Bytes kAnswer(128);
+
+constexpr std::array kLinks = {"ethernet", "wifi",     "ble5",      "ble4",
+                               "lte-cat4", "lte-cat1", "ieee802154"};
 
 }  // namespace
 
@@ -42,16 +46,15 @@ std::vector<Design> designs(const SweepDocument& document, const Graph& graph) {
   return all;
 }
 
-Seconds latency(const Design& design, const LinkProfile& link, double node_slowdown) {
+Seconds latency(const Design& design, const LinkModel& link, double node_slowdown) {
   const Seconds node = node_slowdown * (design.node + design.encode);
   if (design.mean_bytes <= 0) return node;
-  const auto bytes = static_cast<std::size_t>(design.mean_bytes + 0.5);
-  return node + transferTime(link, bytes, LinkDirection::up) + design.decode + design.server +
-         transferTime(link, kAnswerBytes, LinkDirection::down);
+  return node + messageTime(link, Bytes(design.mean_bytes), LinkWay::up).arrival() + design.decode +
+         design.server + messageTime(link, kAnswer, LinkWay::down).arrival();
 }
 
-Table bestDesigns(std::span<const Design> all, const SweepBaseline& baseline, double max_drop,
-                  double node_slowdown) {
+Result<Table> bestDesigns(std::span<const Design> all, const SweepBaseline& baseline,
+                          double max_drop, double node_slowdown) {
   Table table({{"link", "link"},
                {"cut", "best cut"},
                {"interface", "interface"},
@@ -64,7 +67,8 @@ Table bestDesigns(std::span<const Design> all, const SweepBaseline& baseline, do
                {"drop_points", "drop", 2},
                {"speedup_vs_server", "vs all on server", 2},
                {"speedup_vs_node", "vs all on node", 2}});
-  for (const LinkProfile& link : linkProfiles()) {
+  for (const char* name : kLinks) {
+    NARROWS_TRY(link, findLinkModel(name));
     const auto time = [&](const Design& design) { return latency(design, link, node_slowdown); };
     const Design* best = nullptr;
     const Design* best_server = nullptr;

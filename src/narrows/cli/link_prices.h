@@ -7,7 +7,7 @@
 
 #include "narrows/cli/sweep_table.h"
 #include "narrows/cli/table.h"
-#include "narrows/runtime/link.h"
+#include "narrows/cost/link_model.h"
 
 namespace narrows {
 
@@ -31,10 +31,11 @@ std::vector<Design> designs(const SweepDocument& document, const Graph& graph);
 
 /// Time from picture to answer when the node computes `node_slowdown` times slower than this host;
 /// the answer's way back is one packet. The link is modelled, the rest measured.
-Seconds latency(const Design& design, const LinkProfile& link, double node_slowdown);
+Seconds latency(const Design& design, const LinkModel& link, double node_slowdown);
 
-/// For each link the design of least latency among those that lose at most `max_drop` points.
-Table bestDesigns(std::span<const Design> all, const SweepBaseline& baseline, double max_drop,
-                  double node_slowdown);
+/// For each of a few built-in links the design of least latency among those that lose at most
+/// `max_drop` points.
+Result<Table> bestDesigns(std::span<const Design> all, const SweepBaseline& baseline,
+                          double max_drop, double node_slowdown);
 
 }  // namespace narrows

@@ -41,25 +41,70 @@ Cell saved(double bytes, double reference) {
   return reference > 0 ? Cell(100.0 * (1.0 - bytes / reference)) : Cell();
 }
 
-void addImage(Table& table, const ImageSweep& image, const SweepBaseline& baseline) {
+/// Adds rows to the table; with a pricer one for each link of a design, its price at the end.
+class SweepRows {
+ public:
+  SweepRows(Table& table, const DesignPricer* pricer) : table_(table), pricer_(pricer) {}
+
+  Status image(const ImageSweep& image, const SweepBaseline& baseline);
+  Status cut(const CutSweep& sweep, const Graph& graph, const SweepBaseline& baseline);
+  Status onNode(const SweepBaseline& baseline);
+
+ private:
+  void add(std::vector<Cell> row, std::vector<PlanPricer>& links, double bytes, Seconds encode,
+           Seconds decode) {
+    if (pricer_ == nullptr) return table_.add(std::move(row));
+    for (PlanPricer& link : links) {
+      std::vector<Cell> priced = row;
+      for (Cell& cell : pricer_->cells(link, Bytes(bytes), encode, decode))
+        priced.push_back(std::move(cell));
+      table_.add(std::move(priced));
+    }
+  }
+
+  Table& table_;
+  const DesignPricer* pricer_;
+};
+
+Status SweepRows::image(const ImageSweep& image, const SweepBaseline& baseline) {
+  std::vector<PlanPricer> links;
+  if (pricer_ != nullptr) {
+    NARROWS_TRY(made, pricer_->forPicture(image.interface, {{}, baseline.uncut_time}));
+    links = std::move(made);
+  }
   const bool jpeg = image.interface.coding == ImageCoding::jpeg;
-  table.add({std::string("(all on server)"), std::string("picture"),
-             jpeg ? fmt::format("JPEG quality {}", image.interface.quality)
-                  : std::string(image.interface.coding == ImageCoding::raw ? "8-bit samples"
-                                                                           : "file as it is"),
-             image.interface.coding == ImageCoding::raw ? Cell(std::int64_t{8}) : Cell(),
-             std::string(toString(image.interface.coding)),
-             static_cast<std::int64_t>(baseline.pictures), image.mean_bytes,
-             static_cast<std::int64_t>(image.worst_bytes), Cell(),
-             saved(image.mean_bytes, static_cast<double>(baseline.raw_image_bytes)),
-             saved(image.mean_bytes, baseline.file_bytes),
-             jpeg ? Cell(toMilliseconds(image.encode_time)) : Cell(), Cell(), 0.0,
-             toMilliseconds(baseline.uncut_time), image.accuracy.primary, baseline.uncut.primary,
-             baseline.uncut.primary - image.accuracy.primary});
+  std::vector<Cell> row{
+      std::string("(all on server)"),
+      std::string("picture"),
+      jpeg ? fmt::format("JPEG quality {}", image.interface.quality)
+           : std::string(image.interface.coding == ImageCoding::raw ? "8-bit samples"
+                                                                    : "file as it is"),
+      image.interface.coding == ImageCoding::raw ? Cell(std::int64_t{8}) : Cell(),
+      std::string(toString(image.interface.coding)),
+      static_cast<std::int64_t>(baseline.pictures),
+      image.mean_bytes,
+      static_cast<std::int64_t>(image.worst_bytes),
+      Cell(),
+      saved(image.mean_bytes, static_cast<double>(baseline.raw_image_bytes)),
+      saved(image.mean_bytes, baseline.file_bytes),
+      jpeg ? Cell(toMilliseconds(image.encode_time)) : Cell(),
+      Cell(),
+      0.0,
+      toMilliseconds(baseline.uncut_time),
+      image.accuracy.primary,
+      baseline.uncut.primary,
+      baseline.uncut.primary - image.accuracy.primary};
+  // The file and the samples are there already; only JPEG is made.
+  add(std::move(row), links, image.mean_bytes, jpeg ? image.encode_time : Seconds(), {});
+  return {};
 }
 
-void addCut(Table& table, const CutSweep& sweep, const Graph& graph,
-            const SweepBaseline& baseline) {
+Status SweepRows::cut(const CutSweep& sweep, const Graph& graph, const SweepBaseline& baseline) {
+  std::vector<PlanPricer> links;
+  if (pricer_ != nullptr) {
+    NARROWS_TRY(made, pricer_->forCut(sweep.cut, {sweep.node_time, sweep.server_time}));
+    links = std::move(made);
+  }
   std::string shape;
   for (ValueId value : sweep.cut.values)
     shape += (shape.empty() ? "" : " + ") + toString(graph.shape(value));
@@ -67,33 +112,76 @@ void addCut(Table& table, const CutSweep& sweep, const Graph& graph,
   for (const SweepRow& row : sweep.rows) {
     for (const CoderFigures& coder : row.coders) {
       const bool none = row.quantizer.kind == QuantizerKind::none;
-      table.add({cutName(graph, sweep.cut), shape, toString(row.quantizer),
-                 static_cast<std::int64_t>(none ? 32 : row.quantizer.bits), coderName(coder.coder),
-                 static_cast<std::int64_t>(coder.frames), coder.mean_bytes,
-                 static_cast<std::int64_t>(coder.worst_bytes), saved(coder.mean_bytes, fp32),
-                 saved(coder.mean_bytes, static_cast<double>(baseline.raw_image_bytes)),
-                 saved(coder.mean_bytes, baseline.file_bytes), toMilliseconds(coder.encode_time),
-                 toMilliseconds(coder.decode_time), toMilliseconds(sweep.node_time),
-                 toMilliseconds(sweep.server_time), row.accuracy.primary, baseline.uncut.primary,
-                 baseline.uncut.primary - row.accuracy.primary});
+      std::vector<Cell> cells{
+          cutName(graph, sweep.cut),
+          shape,
+          toString(row.quantizer),
+          static_cast<std::int64_t>(none ? 32 : row.quantizer.bits),
+          coderName(coder.coder),
+          static_cast<std::int64_t>(coder.frames),
+          coder.mean_bytes,
+          static_cast<std::int64_t>(coder.worst_bytes),
+          saved(coder.mean_bytes, fp32),
+          saved(coder.mean_bytes, static_cast<double>(baseline.raw_image_bytes)),
+          saved(coder.mean_bytes, baseline.file_bytes),
+          toMilliseconds(coder.encode_time),
+          toMilliseconds(coder.decode_time),
+          toMilliseconds(sweep.node_time),
+          toMilliseconds(sweep.server_time),
+          row.accuracy.primary,
+          baseline.uncut.primary,
+          baseline.uncut.primary - row.accuracy.primary};
+      add(std::move(cells), links, coder.mean_bytes, coder.encode_time, coder.decode_time);
     }
   }
+  return {};
 }
 
-Table sweepTable(const SweepDocument& document, const Graph& graph) {
-  Table table(columns(document.baseline));
-  for (const ImageSweep& image : document.images) addImage(table, image, document.baseline);
-  for (const CutSweep& cut : document.cuts) addCut(table, cut, graph, document.baseline);
-  if (!document.images.empty()) {
-    table.add({std::string("(all on node)"), std::string("-"), std::string("results only"), Cell(),
-               Cell(), static_cast<std::int64_t>(document.baseline.pictures), 0.0, std::int64_t{0},
-               Cell(), 100.0, 100.0, Cell(), Cell(), toMilliseconds(document.baseline.uncut_time),
-               0.0, document.baseline.uncut.primary, document.baseline.uncut.primary, 0.0});
+Status SweepRows::onNode(const SweepBaseline& baseline) {
+  std::vector<PlanPricer> links;
+  if (pricer_ != nullptr) {
+    NARROWS_TRY(made, pricer_->onNode({baseline.uncut_time, {}}));
+    links = std::move(made);
   }
+  std::vector<Cell> row{std::string("(all on node)"),
+                        std::string("-"),
+                        std::string("results only"),
+                        Cell(),
+                        Cell(),
+                        static_cast<std::int64_t>(baseline.pictures),
+                        0.0,
+                        std::int64_t{0},
+                        Cell(),
+                        100.0,
+                        100.0,
+                        Cell(),
+                        Cell(),
+                        toMilliseconds(baseline.uncut_time),
+                        0.0,
+                        baseline.uncut.primary,
+                        baseline.uncut.primary,
+                        0.0};
+  add(std::move(row), links, 0, {}, {});
+  return {};
+}
+
+Result<Table> sweepTable(const SweepDocument& document, const Graph& graph,
+                         const DesignPricer* pricer) {
+  std::vector<Column> all = columns(document.baseline);
+  if (pricer != nullptr) {
+    for (Column& column : pricer->columns()) all.push_back(std::move(column));
+  }
+  Table table(std::move(all));
+  SweepRows rows(table, pricer);
+  for (const ImageSweep& image : document.images)
+    NARROWS_CHECK(rows.image(image, document.baseline));
+  for (const CutSweep& cut : document.cuts) NARROWS_CHECK(rows.cut(cut, graph, document.baseline));
+  if (!document.images.empty()) NARROWS_CHECK(rows.onNode(document.baseline));
   return table;
 }
 
-std::string terminalText(const SweepDocument& document, const Graph& graph) {
+std::string terminalText(const SweepDocument& document, const Table& table,
+                         const DesignPricer* pricer) {
   const SweepBaseline& baseline = document.baseline;
   std::string text = fmt::format("{} on {}: {} pictures, engine {}, {} in parallel, seed {}\n",
                                  document.model, document.data, baseline.pictures, document.engine,
@@ -117,12 +205,13 @@ std::string terminalText(const SweepDocument& document, const Graph& graph) {
       document.calibration, withSeparators(static_cast<std::int64_t>(baseline.raw_image_bytes)),
       baseline.file_bytes,
       " with the pieces that ship; slow coders on a sample of frames (column frames)");
-  text += sweepTable(document, graph).terminal();
+  if (pricer != nullptr) text += pricer->legend() + "\n";
+  text += table.terminal();
   text += fmt::format("\n{:.1f} minutes\n", document.elapsed.value() / 60);
   return text;
 }
 
-std::string jsonText(const SweepDocument& document, const Graph& graph) {
+std::string jsonText(const SweepDocument& document, const Table& table) {
   const SweepBaseline& baseline = document.baseline;
   nlohmann::ordered_json json;
   json["model"] = document.model;
@@ -141,22 +230,24 @@ std::string jsonText(const SweepDocument& document, const Graph& graph) {
   json["file_bytes"] = baseline.file_bytes;
   json["elapsed_s"] = document.elapsed.value();
   json["origin"] = "measured";
-  json["rows"] = nlohmann::ordered_json::parse(sweepTable(document, graph).json());
+  json["rows"] = nlohmann::ordered_json::parse(table.json());
   return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
 
-std::string formatSweep(const SweepDocument& document, const Graph& graph, OutputFormat format) {
+Result<std::string> formatSweep(const SweepDocument& document, const Graph& graph,
+                                OutputFormat format, const DesignPricer* pricer) {
+  NARROWS_TRY(table, sweepTable(document, graph, pricer));
   switch (format) {
     case OutputFormat::json:
-      return jsonText(document, graph);
+      return jsonText(document, table);
     case OutputFormat::csv:
-      return sweepTable(document, graph).csv();
+      return table.csv();
     case OutputFormat::terminal:
       break;
   }
-  return terminalText(document, graph);
+  return terminalText(document, table, pricer);
 }
 
 }  // namespace narrows

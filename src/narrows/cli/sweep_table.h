@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "narrows/base/units.h"
+#include "narrows/cli/design_pricer.h"
 #include "narrows/cli/table.h"
 #include "narrows/eval/sweep.h"
 #include "narrows/graph/graph.h"
@@ -27,7 +28,9 @@ struct SweepDocument {
 };
 
 /// A head line or two, then one row for each cut, quantizer and coder, and for each end. Bytes,
-/// times and accuracies are measured.
-std::string formatSweep(const SweepDocument& document, const Graph& graph, OutputFormat format);
+/// times and accuracies are measured. With a pricer there is a row for each link, with what it
+/// costs there. Fails when a design cannot be priced.
+Result<std::string> formatSweep(const SweepDocument& document, const Graph& graph,
+                                OutputFormat format, const DesignPricer* pricer = nullptr);
 
 }  // namespace narrows

@@ -112,6 +112,12 @@ class PlanPricer {
   const Price& price(std::span<const FrameCost> frames);
 
   const PlanSetting& setting() const { return setting_; }
+  std::size_t transferCount() const { return transfer_count_; }
+  /// The first transfer between devices; nothing when all are within one.
+  std::optional<std::size_t> firstCrossing() const {
+    if (messages_.empty()) return std::nullopt;
+    return messages_.front().transfers.front();
+  }
 
   /// Energy of a device for each frame at `frames_per_second`: that of the frame, idle power of
   /// device and links for the rest of the period, and a tail that the next frame cuts short.
@@ -156,6 +162,7 @@ class PlanPricer {
   std::vector<Step> steps_;
   std::vector<std::size_t> output_messages_;
   std::vector<std::size_t> output_pieces_;
+  std::size_t transfer_count_ = 0;
   std::size_t source_device_ = 0;
   std::size_t sink_device_ = 0;
   Origin compute_origin_ = Origin::modelled;
