@@ -165,8 +165,14 @@ class Section {
                      expected);
   }
   static std::optional<double> plainNumber(const toml::node& node, Limits limits) {
-    if (!node.is_number()) return std::nullopt;
-    const double value = *node.value<double>();
+    double value = 0;
+    if (const auto integer = node.value_exact<std::int64_t>()) {
+      value = static_cast<double>(*integer);
+    } else if (const auto real = node.value_exact<double>()) {
+      value = *real;
+    } else {
+      return std::nullopt;
+    }
     if (!(value >= limits.least && value <= limits.most)) return std::nullopt;
     return value;
   }

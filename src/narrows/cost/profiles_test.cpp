@@ -107,6 +107,12 @@ TEST(Profiles, AUsersLinkReads) {
   EXPECT_EQ(link->figures[0].ground, Ground::assumed);
 }
 
+TEST(Profiles, IntegersThatADoubleRoundsAreNumbersToo) {
+  auto link = parseLinkModel(replaced(kLink, "2000000", "999999999999999999"), "F");
+  ASSERT_TRUE(link.ok()) << link.error().message;
+  EXPECT_EQ(link->down.value(), 1e18);
+}
+
 TEST(Profiles, MistakesInALinkAreNamedByLineAndKey) {
   EXPECT_EQ(linkError(replaced(kLink, "payload_bytes = 100", "payload_bytes = 0")),
             "F:3: packet.payload_bytes: expected a number from 1 to 1000000000 or { value, origin, "
