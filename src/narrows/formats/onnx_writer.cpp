@@ -8,6 +8,7 @@
 
 #include "narrows/base/file.h"
 #include "narrows/formats/onnx_emitter.h"
+#include "narrows/graph/absent.h"
 
 namespace narrows {
 namespace {
@@ -30,6 +31,7 @@ bool isUsed(const Graph& graph, ValueId id) {
 
 Status emitGraph(const Graph& graph, OnnxEmitter& emitter, onnx::GraphProto& proto) {
   if (graph.outputs().empty()) return makeError("the graph has no output");
+  NARROWS_CHECK(requireElements(graph));
   proto.set_name(graph.name.empty() ? "graph" : graph.name);
   for (ValueId id : graph.inputs()) describe(graph.value(id), *proto.add_input());
   for (ValueId id : graph.outputs()) describe(graph.value(id), *proto.add_output());

@@ -29,6 +29,10 @@ bool isStatistic(const Node& node, std::size_t input) {
   return std::holds_alternative<BatchNorm>(node.op) && input >= 3;
 }
 
+bool isFactor(const Node& node, const TensorType& type) {
+  return std::holds_alternative<Binary>(node.op) && type.elements() == 1;
+}
+
 }  // namespace
 
 std::int64_t macs(const Graph& graph, NodeId id) {
@@ -62,7 +66,8 @@ Cost cost(const Graph& graph, std::span<const NodeId> nodes) {
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (!node.inputs[i].valid() || isStatistic(node, i)) continue;
       const Value& value = graph.value(node.inputs[i]);
-      if (!value.isConstant() || !isFloating(value.type.dtype)) continue;
+      if (!value.isConstant() || !isFloating(value.type.dtype) || isFactor(node, value.type))
+        continue;
       if (!seen.insert(value.constant.get()).second) continue;
       total.parameters = sum(total.parameters, value.type.elements());
     }

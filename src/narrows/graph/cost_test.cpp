@@ -68,6 +68,21 @@ TEST(Cost, SharedConstantsCountOnceAndStatisticsNot) {
   EXPECT_EQ(cost(graph, NodeId(2)).macs, 0);
 }
 
+TEST(Cost, SingleNumbersInArithmeticAreNoParameters) {
+  Graph graph;
+  const ValueId x = graph.addInput("x", {DType::f32, Shape{1, 4, 2, 2}});
+  const ValueId factor = graph.addConstant("factor", Tensor::scalar(0.5F));
+  const ValueId scales = graph.addConstant("scales", Tensor(DType::f32, Shape{4, 1, 1}));
+  const ValueId y = must(graph.add(Binary{BinaryKind::mul}, {x, factor}));
+  must(graph.add(Binary{BinaryKind::mul}, {y, scales}));
+  EXPECT_EQ(cost(graph).parameters, 4);
+  // A bias of one channel is a parameter.
+  const ValueId w = graph.addConstant("w", Tensor(DType::f32, Shape{1, 4, 1, 1}));
+  const ValueId b = graph.addConstant("b", Tensor(DType::f32, Shape{1}));
+  must(graph.add(Conv2d{}, {y, w, b}));
+  EXPECT_EQ(cost(graph).parameters, 4 + 4 + 1);
+}
+
 TEST(Cost, SaturatesInsteadOfOverflowing) {
   Graph graph;
   const std::int64_t huge = std::int64_t{1} << 20;

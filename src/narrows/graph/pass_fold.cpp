@@ -2,6 +2,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "narrows/graph/absent.h"
 #include "narrows/graph/evaluate.h"
 #include "narrows/graph/pass_list.h"
 
@@ -12,11 +13,13 @@ std::shared_ptr<const Tensor> constantOf(const Graph& graph, ValueId value) {
   return value.valid() ? graph.value(value).constant : nullptr;
 }
 
-/// y = scale[c] * x + shift[c] over the channels (axis 1) of x.
+/// y = scale[c] * x + shift[c] over the channels (axis 1) of x. Scales 1 and shifts 0 stand for the
+/// numbers of constants without elements, which fold into constants without elements.
 struct Affine {
   ValueId x;
   std::vector<double> scale;
   std::vector<double> shift;
+  bool known = true;
 };
 
 std::vector<double> doubles(const Tensor& tensor) {
@@ -26,10 +29,17 @@ std::vector<double> doubles(const Tensor& tensor) {
 
 std::optional<Affine> affineOf(const Graph& graph, const BatchNorm& op, const Node& node) {
   std::vector<std::vector<double>> parameters;
+  bool known = true;
   for (std::size_t i = 1; i < 5; ++i) {
     const auto constant = constantOf(graph, node.inputs[i]);
     if (constant == nullptr || constant->dtype() != DType::f32) return std::nullopt;
-    parameters.push_back(doubles(*constant));
+    known = known && hasElements(*constant);
+    if (known) parameters.push_back(doubles(*constant));
+  }
+  if (!known) {
+    const auto channels = static_cast<std::size_t>(graph.shape(node.inputs[1])[0]);
+    return Affine{node.inputs[0], std::vector<double>(channels, 1.0),
+                  std::vector<double>(channels, 0.0), false};
   }
   Affine affine{node.inputs[0], {}, {}};
   for (std::size_t c = 0; c < parameters[0].size(); ++c) {
@@ -50,6 +60,7 @@ std::optional<std::vector<double>> perChannel(const Tensor& constant, const Shap
     const bool along_channels = lead + axis == 1 && constant.shape()[axis] == shape[1];
     if (constant.shape()[axis] != 1 && !along_channels) return std::nullopt;
   }
+  if (!hasElements(constant)) return std::vector<double>(channels, 1.0);
   const auto values = constant.as<float>();
   if (values.size() == 1) return std::vector<double>(channels, values[0]);
   return std::vector<double>(values.begin(), values.end());
@@ -65,7 +76,7 @@ std::optional<Affine> affineOf(const Graph& graph, const Binary& op, const Node&
   }
   const auto values = perChannel(*constant, shape);
   if (!values) return std::nullopt;
-  Affine affine{x, {}, {}};
+  Affine affine{x, {}, {}, hasElements(*constant)};
   for (double value : *values) {
     switch (op.kind) {
       case BinaryKind::add:
@@ -105,6 +116,12 @@ std::optional<Affine> affineOf(const Graph& graph, const Node& node) {
   return affine;
 }
 
+/// The bias of a linear layer, one number for each channel; `known` as in Affine.
+struct Bias {
+  std::vector<double> values;
+  bool known = true;
+};
+
 /// The weights of a linear layer with the map behind it folded in.
 struct Folded {
   Tensor weight;
@@ -114,11 +131,13 @@ struct Folded {
 
 /// `channel_of(i)` is the output channel to which element i of the weight belongs.
 template <class ChannelOf>
-Folded foldInto(const Tensor& weight, const std::vector<double>& bias, const Affine& affine,
+Folded foldInto(const Tensor& weight, const Bias& bias, const Affine& affine,
                 ChannelOf channel_of) {
-  Folded folded{Tensor(weight.type()),
-                Tensor(DType::f32, Shape{static_cast<std::int64_t>(affine.scale.size())}),
-                NodeId()};
+  const TensorType bias_type{DType::f32, Shape{static_cast<std::int64_t>(affine.scale.size())}};
+  if (!hasElements(weight) || !bias.known || !affine.known) {
+    return {withoutElements(weight.type()), withoutElements(bias_type), NodeId()};
+  }
+  Folded folded{Tensor(weight.type()), Tensor(bias_type), NodeId()};
   const auto from = weight.as<float>();
   const auto to = folded.weight.mutableAs<float>();
   for (std::size_t i = 0; i < from.size(); ++i) {
@@ -126,7 +145,7 @@ Folded foldInto(const Tensor& weight, const std::vector<double>& bias, const Aff
   }
   const auto shifts = folded.bias.mutableAs<float>();
   for (std::size_t c = 0; c < shifts.size(); ++c) {
-    shifts[c] = static_cast<float>(bias[c] * affine.scale[c] + affine.shift[c]);
+    shifts[c] = static_cast<float>(bias.values[c] * affine.scale[c] + affine.shift[c]);
   }
   return folded;
 }
@@ -136,20 +155,20 @@ bool isFloatConstant(const std::shared_ptr<const Tensor>& constant) {
 }
 
 /// The bias of a linear node, zeros when absent; nothing when it is no constant vector.
-std::optional<std::vector<double>> biasOf(const Graph& graph, const Node& node,
-                                          std::size_t channels) {
+std::optional<Bias> biasOf(const Graph& graph, const Node& node, std::size_t channels) {
   const ValueId bias = node.input(2);
-  if (!bias.valid()) return std::vector<double>(channels, 0.0);
+  if (!bias.valid()) return Bias{std::vector<double>(channels, 0.0)};
   const auto constant = constantOf(graph, bias);
   if (!isFloatConstant(constant)) return std::nullopt;
   const auto elements = static_cast<std::size_t>(constant->type().elements());
-  if (elements == 1) return std::vector<double>(channels, constant->as<float>()[0]);
   // A Gemm's c may be (N) or (1, N).
   const Shape& shape = constant->shape();
-  if (elements != channels || shape[shape.rank() - 1] != static_cast<std::int64_t>(channels)) {
-    return std::nullopt;
-  }
-  return doubles(*constant);
+  const bool one_each =
+      elements == channels && shape[shape.rank() - 1] == static_cast<std::int64_t>(channels);
+  if (elements != 1 && !one_each) return std::nullopt;
+  if (!hasElements(*constant)) return Bias{std::vector<double>(channels, 0.0), false};
+  if (elements == 1) return Bias{std::vector<double>(channels, constant->as<float>()[0])};
+  return Bias{doubles(*constant)};
 }
 
 std::optional<Folded> foldIntoProducer(const Graph& graph, const Node& producer,
@@ -176,7 +195,7 @@ std::optional<Folded> foldIntoProducer(const Graph& graph, const Node& producer,
     });
   }
   if (const auto* gemm = std::get_if<Gemm>(&producer.op)) {
-    for (double& value : *bias) value *= gemm->beta;
+    for (double& value : bias->values) value *= gemm->beta;
     const auto columns = static_cast<std::size_t>(shape[1]);
     return foldInto(*weight, *bias, affine,
                     [&](std::size_t i) { return gemm->transpose_b ? i / columns : i % columns; });
@@ -264,7 +283,7 @@ Result<Graph> foldConstants(const Graph& graph) {
       // Inputs may have become constants in this very pass.
       const ValueId fresh = copy.has(input) ? copy.at(input) : ValueId();
       auto constant = constantOf(copy.graph(), fresh);
-      if (constant == nullptr) return false;
+      if (constant == nullptr || !hasElements(*constant)) return false;
       input_bytes += constant->type().bytes();
       inputs.push_back(constant.get());
       held.push_back(std::move(constant));

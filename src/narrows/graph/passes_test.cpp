@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "narrows/graph/random_graph.h"
+#include "narrows/tensor/absent.h"
 
 namespace narrows {
 namespace {
@@ -50,6 +51,28 @@ TEST_F(PassesTest, DropsWhatDoesNothing) {
   const Graph result = simplified({x});
   EXPECT_EQ(ops(result), Names{"unary"});
   EXPECT_EQ(result.value(result.outputs()[0]).name, "y");
+}
+
+TEST_F(PassesTest, FoldsTypesWithoutElements) {
+  const auto absent = [&](std::string_view name, Shape shape) {
+    return graph_.addConstant(name, withoutElements({DType::f32, shape}));
+  };
+  ValueId x = input({1, 2, 3, 3});
+  x = add(Conv2d{}, {x, constant("w", {2, 2, 1, 1}, {1, 2, 3, 4})}, "conv");
+  x = add(BatchNorm{}, {x, absent("s", {2}), absent("b", {2}), absent("m", {2}), absent("v", {2})});
+  x = add(Binary{BinaryKind::add}, {x, absent("shift", {1, 2, 1, 1})});
+  x = add(Conv2d{}, {x, absent("w2", {2, 2, 1, 1}), constant("b2", {2}, {1, 1})}, "conv2");
+  x = add(Binary{BinaryKind::mul}, {x, constant("factor", {1}, {3})}, "y");
+  // Nobody knows what a constant without elements adds up to.
+  const ValueId sum = add(Binary{BinaryKind::add}, {absent("p", {3}), absent("q", {3})}, "sum");
+  const Graph result = simplified({x, sum});
+  EXPECT_EQ(ops(result), (Names{"conv2d", "conv2d", "binary"}));
+  for (const char* name : {"w", "conv.bias", "w2", "b2"}) {
+    const ValueId folded = result.findValue(name);
+    ASSERT_TRUE(folded.valid()) << name;
+    EXPECT_FALSE(hasElements(*result.value(folded).constant)) << name;
+  }
+  EXPECT_EQ(result.shape(result.findValue("conv.bias")), (Shape{2}));
 }
 
 TEST_F(PassesTest, KeepsMovesThatMove) {

@@ -13,7 +13,7 @@
 ///   graph "tiny"
 ///   input "x" f32 1x3x8x8
 ///   const "w" f32 4x3x1x1 = [0.5, -1, ...]
-///   const "v" f32 64x4x3x3 hash 9c3a...e1
+///   const "v" f32 64x4x3x3 hash 9c3a...e1    (or "absent": a type without elements)
 ///   node "conv" conv2d(kernel=(1, 1), stride=(1, 1), ...) ("x", "w", _) -> "y" f32 1x4x8x8
 ///   output "y"
 ///

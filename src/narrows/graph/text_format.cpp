@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "narrows/graph/absent.h"
 #include "narrows/graph/op_names.h"
 #include "narrows/graph/text.h"
 
@@ -106,6 +107,7 @@ std::string elementsText(const Tensor& tensor) {
 std::string constantText(const Value& value, const TextOptions& options) {
   const Tensor& tensor = *value.constant;
   const std::string head = fmt::format("const {} {}", inQuotes(value.name), typeText(value.type));
+  if (!hasElements(tensor)) return fmt::format("{} absent\n", head);
   if (value.type.elements() <= options.inline_elements) {
     return fmt::format("{} = [{}]\n", head, elementsText(tensor));
   }
@@ -140,7 +142,8 @@ bool sameNames(const Graph& a, std::span<const ValueId> x, const Graph& b,
 }
 
 bool sameTensor(const Tensor& a, const Tensor& b) {
-  if (a.type() != b.type()) return false;
+  if (a.type() != b.type() || hasElements(a) != hasElements(b)) return false;
+  if (!hasElements(a)) return true;
   const ByteSpan x = a.view().bytes();
   const ByteSpan y = b.view().bytes();
   return std::equal(x.begin(), x.end(), y.begin(), y.end());

@@ -7,6 +7,7 @@
 #include "narrows/graph/op_names.h"
 #include "narrows/graph/text.h"
 #include "narrows/graph/text_lexer.h"
+#include "narrows/tensor/absent.h"
 
 namespace narrows {
 namespace {
@@ -162,6 +163,10 @@ class Parser {
     NARROWS_TRY(name, newName());
     NARROWS_TRY(tensor_type, type());
     if (isWord("hash")) return hashedConstant(name, tensor_type);
+    if (isWord("absent")) {
+      graph_.addConstant(name, withoutElements(tensor_type));
+      return advance();
+    }
     NARROWS_CHECK(expectMark("="));
     NARROWS_TRY(tensor, elements(tensor_type));
     graph_.addConstant(name, std::move(tensor));

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "narrows/graph/random_graph.h"
+#include "narrows/tensor/absent.h"
 
 namespace narrows {
 namespace {
@@ -47,6 +48,20 @@ TEST(GraphText, ReadsBackWhatItWrote) {
     EXPECT_EQ(firstDifference(graph, *read), "");
     EXPECT_EQ(formatGraph(*read, kAll), formatGraph(graph, kAll));
   }
+}
+
+TEST(GraphText, AbsentElementsStayAbsent) {
+  Graph graph = someGraph();
+  graph.addConstant("v", withoutElements({DType::f32, Shape{2, 3}}));
+  const std::string text = formatGraph(graph);
+  EXPECT_NE(text.find("const \"v\" f32 2x3 absent\n"), std::string::npos) << text;
+  auto read = parseGraph(text);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(firstDifference(graph, *read), "");
+  EXPECT_EQ(formatGraph(*read), text);
+  Graph other = someGraph();
+  other.addConstant("v", Tensor(DType::f32, Shape{2, 3}));
+  EXPECT_EQ(firstDifference(graph, other), "constant \"v\"");
 }
 
 /// Every operator once, with attributes that differ from the defaults.

@@ -4,6 +4,7 @@
 
 #include "narrows/engine/arguments.h"
 #include "narrows/engine/executor/program_parts.h"
+#include "narrows/graph/absent.h"
 #include "narrows/graph/liveness.h"
 #include "narrows/graph/passes.h"
 
@@ -84,6 +85,7 @@ class Executor final : public Engine {
 
   Result<std::unique_ptr<Program>> compile(const Graph& graph,
                                            const EngineOptions& options) const override {
+    NARROWS_CHECK(requireElements(graph));
     auto team = std::make_unique<Team>(options.threads);
     NARROWS_TRY(simple, simplify(graph));
     NARROWS_TRY(parts, lower(simple, *backend_, kernels_, *team));

@@ -7,6 +7,7 @@
 
 #include "narrows/engine/arguments.h"
 #include "narrows/engine/reference/kernel.h"
+#include "narrows/graph/absent.h"
 #include "narrows/graph/liveness.h"
 
 namespace narrows {
@@ -186,6 +187,7 @@ class ReferenceEngine final : public Engine {
   std::string_view name() const override { return "reference"; }
   Result<std::unique_ptr<Program>> compile(const Graph& graph,
                                            const EngineOptions&) const override {
+    NARROWS_CHECK(requireElements(graph));
     return ReferenceProgram::create(graph);
   }
 };
