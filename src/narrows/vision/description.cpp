@@ -80,7 +80,8 @@ Status checkHead(const Head& head) {
     return makeError("head.scale_xy has {} entries for {} maps", head.scale_xy.size(),
                      head.anchors.size());
   }
-  if ((kind == HeadKind::yolox || priors) && head.strides.empty()) {
+  const bool grids = kind == HeadKind::yolox || kind == HeadKind::yolov10 || priors;
+  if (grids && head.strides.empty()) {
     return makeError("head.strides is missing");
   }
   if (priors && head.strides.size() != head.anchors.size()) {
@@ -98,9 +99,9 @@ Status checkHead(const Head& head) {
 }  // namespace
 
 std::string_view toString(HeadKind kind) {
-  constexpr std::array<std::string_view, 9> kNames = {"classification", "yolov2",     "yolov3",
-                                                      "yolox",          "fastestdet", "ultraface",
-                                                      "ultraface_ssd",  "nms_free",   "none"};
+  constexpr std::array<std::string_view, 10> kNames = {
+      "classification", "yolov2",        "yolov3",   "yolox",   "fastestdet",
+      "ultraface",      "ultraface_ssd", "nms_free", "yolov10", "none"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -57,6 +57,7 @@ enum class HeadKind : std::uint8_t {
   ultraface,       // scores (1,N,2), boxes (1,N,4) as corners
   ultraface_ssd,   // the same with boxes as offsets to priors, sizes in pixels as anchors
   nms_free,        // (1, N, 6): x1 y1 x2 y2 score class, in pixels of the network's input
+  yolov10,         // (1, 4+K, N): distances to left, top, right, bottom in cells, scores; no NMS
   none,            // outputs are given as they are
 };
 
@@ -75,7 +76,7 @@ struct Head {
   std::vector<std::string> outputs;
   /// yolov2: one list; yolov3 and ultraface_ssd: one list for each map.
   std::vector<std::vector<Anchor>> anchors;
-  /// yolox and ultraface_ssd: stride of each grid, pixels of the network's input.
+  /// yolox, yolov10 and ultraface_ssd: stride of each grid, pixels of the network's input.
   std::vector<std::int64_t> strides;
   /// yolov3: factor of the centre's sigmoid (Darknet scale_x_y).
   std::vector<double> scale_xy;

@@ -28,15 +28,16 @@ constexpr EnumTable<LetterboxAnchor, 2> kLetterboxAnchors = {
 constexpr EnumTable<Resampling, 2> kResamplings = {
     {{"antialias", Resampling::antialias}, {"bilinear", Resampling::bilinear}}};
 constexpr EnumTable<ColorOrder, 2> kOrders = {{{"rgb", ColorOrder::rgb}, {"bgr", ColorOrder::bgr}}};
-constexpr EnumTable<HeadKind, 9> kHeadKinds = {{{"classification", HeadKind::classification},
-                                                {"yolov2", HeadKind::yolov2},
-                                                {"yolov3", HeadKind::yolov3},
-                                                {"yolox", HeadKind::yolox},
-                                                {"fastestdet", HeadKind::fastestdet},
-                                                {"ultraface", HeadKind::ultraface},
-                                                {"ultraface_ssd", HeadKind::ultraface_ssd},
-                                                {"nms_free", HeadKind::nms_free},
-                                                {"none", HeadKind::none}}};
+constexpr EnumTable<HeadKind, 10> kHeadKinds = {{{"classification", HeadKind::classification},
+                                                 {"yolov2", HeadKind::yolov2},
+                                                 {"yolov3", HeadKind::yolov3},
+                                                 {"yolox", HeadKind::yolox},
+                                                 {"fastestdet", HeadKind::fastestdet},
+                                                 {"ultraface", HeadKind::ultraface},
+                                                 {"ultraface_ssd", HeadKind::ultraface_ssd},
+                                                 {"nms_free", HeadKind::nms_free},
+                                                 {"yolov10", HeadKind::yolov10},
+                                                 {"none", HeadKind::none}}};
 
 template <class E, std::size_t N>
 std::string_view nameOf(const EnumTable<E, N>& names, E value) {

@@ -65,6 +65,8 @@ Result<std::vector<Detection>> decodeCandidates(const HeadInput& input) {
       return decodeUltraFaceSsd(input);
     case HeadKind::nms_free:
       return decodeNmsFree(input);
+    case HeadKind::yolov10:
+      return decodeYoloV10(input);
     case HeadKind::classification:
     case HeadKind::none:
       break;
@@ -98,9 +100,10 @@ Result<Prediction> decodeHead(const ModelDescription& description,
 
   NARROWS_TRY(map, makePixelMap(description.preprocessing, picture));
   const double score_threshold = options.score_threshold.value_or(head.score_threshold);
-  // NMS-free heads have been suppressed by the network: a threshold of 1 keeps every box.
+  // Some networks learned to give one box for each object: a threshold of 1 keeps every box.
+  const bool suppressed = head.kind == HeadKind::nms_free || head.kind == HeadKind::yolov10;
   const double iou_threshold =
-      head.kind == HeadKind::nms_free ? 1.0 : options.iou_threshold.value_or(head.iou_threshold);
+      suppressed ? 1.0 : options.iou_threshold.value_or(head.iou_threshold);
   const HeadInput input{description.preprocessing, head, outputs, map,
                         static_cast<float>(score_threshold)};
   NARROWS_TRY(candidates, decodeCandidates(input));

@@ -310,4 +310,33 @@ Result<std::vector<Detection>> decodeNmsFree(const HeadInput& input) {
   return std::move(candidates).take();
 }
 
+// YOLOv10 (Wang et al. 2024), v10Detect: distances from the middle of a cell; every class of a cell
+// is a candidate, and the best of all are kept.
+Result<std::vector<Detection>> decodeYoloV10(const HeadInput& input) {
+  const std::int64_t classes = input.head.classes;
+  std::int64_t cells = 0;
+  for (std::int64_t stride : input.head.strides) {
+    cells += (input.network.width / stride) * (input.network.height / stride);
+  }
+  NARROWS_CHECK(checkOutput(input, 0, {1, 4 + classes, cells}));
+  Candidates candidates(input);
+  const float* values = input.outputs[0].as<float>().data();
+  for (std::int64_t stride : input.head.strides) {
+    const std::int64_t width = input.network.width / stride;
+    const std::int64_t height = input.network.height / stride;
+    const auto step = static_cast<float>(stride);
+    for (std::int64_t i = 0; i < width * height; ++i, ++values) {
+      const Cell cell{values, cells};
+      const float x = static_cast<float>(i % width) + 0.5F;
+      const float y = static_cast<float>(i / width) + 0.5F;
+      for (std::int64_t k = 0; k < classes; ++k) {
+        if (!candidates.wants(cell[4 + k])) continue;
+        candidates.addCorners(k, cell[4 + k], (x - cell[0]) * step, (y - cell[1]) * step,
+                              (x + cell[2]) * step, (y + cell[3]) * step);
+      }
+    }
+  }
+  return std::move(candidates).take();
+}
+
 }  // namespace narrows

@@ -52,5 +52,6 @@ Result<std::vector<Detection>> decodeFastestDet(const HeadInput& input);
 Result<std::vector<Detection>> decodeUltraFace(const HeadInput& input);
 Result<std::vector<Detection>> decodeUltraFaceSsd(const HeadInput& input);
 Result<std::vector<Detection>> decodeNmsFree(const HeadInput& input);
+Result<std::vector<Detection>> decodeYoloV10(const HeadInput& input);
 
 }  // namespace narrows

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -204,6 +205,32 @@ TEST(NmsFree, KeepsOverlapsAndDropsStrangeClasses) {
   ASSERT_EQ(prediction.detections.size(), 2U);
   EXPECT_EQ(prediction.detections[0].score, 0.9F);
   expectBox(prediction.detections[1].box, {0, 0, 0.5F, 0.5F});
+}
+
+TEST(YoloV10, DistancesFromTheMiddleOfACell) {
+  ModelDescription description = describe(HeadKind::yolov10, 2);
+  description.head.strides = {16, 32};
+  // Grids of 4 x 2 and 2 x 1 cells; rows are left, top, right, bottom and two scores.
+  Tensor output(DType::f32, Shape{1, 6, 10});
+  const auto set = [&](std::size_t cell, std::array<float, 6> values) {
+    for (std::size_t row = 0; row < values.size(); ++row)
+      output.mutableAs<float>()[row * 10 + cell] = values[row];
+  };
+  // Column 1, row 1 of the first grid: the middle is at (24, 24).
+  set(5, {0.5F, 1, 1.5F, 0.5F, 0.9F, 0.6F});
+  // Column 1 of the second grid: the middle is at (48, 16).
+  set(9, {0.25F, 0.5F, 0.5F, 0.25F, 0.1F, 0.8F});
+  const Prediction prediction = decode(description, {&output});
+  ASSERT_EQ(prediction.detections.size(), 3U);
+  EXPECT_EQ(prediction.detections[0].label, 0);
+  expectBox(prediction.detections[0].box, {16.0F / 64, 8.0F / 32, 48.0F / 64, 1});
+  EXPECT_EQ(prediction.detections[1].label, 1);
+  expectBox(prediction.detections[1].box, {40.0F / 64, 0, 1, 24.0F / 32});
+  // Nothing is suppressed: the other class of the first cell has the same box.
+  EXPECT_EQ(prediction.detections[2].score, 0.6F);
+  const Tensor narrow(DType::f32, Shape{1, 6, 9});
+  EXPECT_EQ(errorOf(description, {&narrow}),
+            "output 0 is f32 1x6x9; a yolov10 head of 2 classes needs f32 1x6x10");
 }
 
 TEST(Classification, TopFiveWithTiesAndOffset) {
