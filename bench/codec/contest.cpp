@@ -76,6 +76,15 @@ Result<std::vector<Contender>> makeContenders(const MapCase& maps, const Contest
   contenders.push_back({"context", Role::ours, makeContextCoder(layout, tables)});
   contenders.push_back(
       {"context scalar", Role::ours_scalar, makeContextCoder(layout, tables, UnitSearch::scalar)});
+  if (const int most = levelRange(CoderKind::context).highest; most > 0) {
+    CoderParams params{CoderKind::context, most};
+    if (!maps.calibration.empty()) {
+      NARROWS_TRY(bytes, tables.serialize());
+      params.tables = std::move(bytes);
+    }
+    NARROWS_TRY(coder, makeCoder(params, layout));
+    contenders.push_back({"context max", Role::ours_max, std::move(coder)});
+  }
   contenders.push_back({"context uncalibrated", Role::ours_uncalibrated,
                         makeContextCoder(layout, ContextTables::standard(layout))});
   return contenders;

@@ -82,6 +82,7 @@ TEST(Bits, ListsAndRanges) {
 TEST(Coder, NameAndLevel) {
   EXPECT_EQ(parseCoder("zstd:19")->level, 19);
   EXPECT_EQ(coderName(*parseCoder("zstd:19")), "zstd:19");
+  EXPECT_EQ(coderName(*parseCoder("zstd:max")), "zstd:22");
   EXPECT_EQ(coderName(*parseCoder("raw")), "raw");
   EXPECT_FALSE(parseCoder("zip").ok());
   EXPECT_FALSE(parseCoder("zstd:").ok());

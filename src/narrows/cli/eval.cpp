@@ -135,7 +135,7 @@ int runEval(std::span<const std::string> arguments) {
       ->capture_default_str();
   app.add_option(
          "--coder", options.coders,
-         "raw, deflate, lzma, zstd, each with :LEVEL if wanted, or context; may be repeated")
+         "raw, deflate, lzma, zstd or context, with :LEVEL or :max if wanted; may be repeated")
       ->capture_default_str();
   app.add_option("--slow-coder-frames", options.slow_coder_frames,
                  "Frames that lzma codes, spread over the set (0: all)")

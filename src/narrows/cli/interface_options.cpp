@@ -50,7 +50,12 @@ Result<CoderParams> parseCoder(const std::string& text) {
   NARROWS_TRY(kind, parseCoderKind(text.substr(0, colon)).within("--coder"));
   coder.kind = kind;
   if (colon != std::string::npos) {
-    NARROWS_TRY(level, parseInteger(std::string_view(text).substr(colon + 1), "--coder"));
+    const std::string_view level_text = std::string_view(text).substr(colon + 1);
+    if (level_text == "max") {
+      coder.level = levelRange(kind).highest;
+      return coder;
+    }
+    NARROWS_TRY(level, parseInteger(level_text, "--coder"));
     coder.level = level;
   }
   return coder;

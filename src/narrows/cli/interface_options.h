@@ -13,7 +13,7 @@ namespace narrows {
 /// "8", "1-8" or "1,2,4": widths in bits, each 1 to 8, ascending.
 Result<std::vector<int>> parseBits(const std::string& text);
 
-/// "NAME" or "NAME:LEVEL", such as "zstd:19".
+/// "NAME" or "NAME:LEVEL", such as "zstd:19"; level "max" is the coder's highest.
 Result<CoderParams> parseCoder(const std::string& text);
 /// The inverse of `parseCoder`.
 std::string coderName(const CoderParams& coder);

@@ -31,6 +31,7 @@ struct SplitOptions {
   std::string granularity = "channel";
   /// Empty: context, or zstd where there is no quantizer.
   std::string coder;
+  std::string effort = "normal";
   std::size_t max_frame_bytes = 0;
   std::string calibration;
   std::string calibration_split;
@@ -50,6 +51,7 @@ Result<std::vector<FeatureInterface>> fitInterfaces(const SplitOptions& options,
   const bool quantized = specs[0].kind != QuantizerKind::none;
   const std::string standard(toString(quantized ? CoderKind::context : CoderKind::zstd));
   NARROWS_TRY(coder, parseCoder(options.coder.empty() ? standard : options.coder));
+  if (options.effort == "max") coder.level = levelRange(coder.kind).highest;
   if (!quantized) {
     std::vector<FeatureInterface> interfaces;
     for (ValueId value : cut.values) {
@@ -168,9 +170,13 @@ int runSplit(std::span<const std::string> arguments) {
   app.add_option("--granularity", options.granularity,
                  "One range for the tensor or for each channel")
       ->capture_default_str();
-  app.add_option("--coder", options.coder,
-                 "raw, deflate, lzma or zstd, with :LEVEL if wanted, or context (default: context, "
-                 "fitted to the calibration pictures; zstd without a quantizer)");
+  app.add_option(
+      "--coder", options.coder,
+      "raw, deflate, lzma, zstd or context, with :LEVEL or :max if wanted (default: context, "
+      "fitted to the calibration pictures; zstd without a quantizer)");
+  app.add_option("--effort", options.effort, "max: the coder's highest level")
+      ->check(CLI::IsMember({"normal", "max"}))
+      ->capture_default_str();
   app.add_option("--max-frame-bytes", options.max_frame_bytes,
                  "Most bytes of a frame; a longer one is sent with fewer bits, or refused (0: no "
                  "limit)")

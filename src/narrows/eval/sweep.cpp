@@ -74,8 +74,8 @@ struct CutWorker {
 
 }  // namespace
 
-bool isSlow(CoderKind kind) {
-  return kind == CoderKind::lzma;
+bool isSlow(const CoderParams& coder) {
+  return coder.kind == CoderKind::lzma || (coder.kind == CoderKind::context && coder.level > 0);
 }
 
 Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
@@ -181,7 +181,7 @@ Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pi
         for (std::size_t q = 0; q < options_.quantizers.size(); ++q) {
           auto& meters = worker.meters[q];
           for (std::size_t c = 0; c < meters.size(); ++c) {
-            const bool slow = c > 0 && isSlow(options_.coders[c].kind);
+            const bool slow = c > 0 && isSlow(options_.coders[c]);
             if (slow && !isSampled(index, count, options_.slow_coder_frames)) continue;
             NARROWS_CHECK(meters[c].measure(maps, static_cast<std::uint32_t>(index)));
             if (c > 0 && !meters[c].sameMaps(meters[0])) {

@@ -31,7 +31,7 @@ struct SweepOptions {
 };
 
 /// Coders that would take most of a sweep's time.
-bool isSlow(CoderKind kind);
+bool isSlow(const CoderParams& coder);
 
 /// Frames of one coder, framing included; all tensors of the cut together. Measured.
 struct CoderFigures {
