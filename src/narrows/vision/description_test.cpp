@@ -90,6 +90,8 @@ TEST(Description, ErrorsNameLineAndKey) {
       0U);
   EXPECT_EQ(errorOf(with("[head]", "mean = [1, 2]\n[head]")),
             "MODEL.toml:5: input.mean: expected three numbers");
+  EXPECT_EQ(errorOf(with("[head]", "mean = [999999999999999999, 2, 3]\n[head]")),
+            "MODEL.toml: input.mean is 1e+18; expected -1000000 to 1000000");
   EXPECT_EQ(errorOf(with("[head]", "resize_both = 1\n[head]")),
             "MODEL.toml:5: input.resize_both: expected true or false");
   EXPECT_EQ(errorOf(with("[4]", "[4,\n\"x\"]")), "MODEL.toml:9: head.strides: expected an integer");

@@ -162,8 +162,14 @@ class Section {
     return {};
   }
   Status readNumber(std::string_view key, const toml::node& node, double& target) const {
-    if (!node.is_number()) return wrong(key, node, "a number");
-    target = *node.value<double>();
+    // Whole numbers that a double rounds are numbers too; value<double>() gives nothing for them.
+    if (const auto integer = node.value_exact<std::int64_t>()) {
+      target = static_cast<double>(*integer);
+    } else if (const auto real = node.value_exact<double>()) {
+      target = *real;
+    } else {
+      return wrong(key, node, "a number");
+    }
     return {};
   }
   Status readAnchors(std::string_view key, const toml::node& node,
