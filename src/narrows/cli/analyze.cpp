@@ -149,7 +149,10 @@ void printJson(const LoadedModel& model, const AnalyzeOptions& options, const Cu
 }
 
 Status analyze(const AnalyzeOptions& options) {
-  NARROWS_TRY(model, loadModel(options.model));
+  ModelOptions wanted = options.model;
+  // The text form holds the weights or their hashes.
+  wanted.types_only = !options.text;
+  NARROWS_TRY(model, loadModel(wanted));
   if (options.text) {
     fmt::print("{}", modelText(model.graph));
     return {};
@@ -175,7 +178,8 @@ Status analyze(const AnalyzeOptions& options) {
 int runAnalyze(std::span<const std::string> arguments) {
   Arguments parser("analyze", "Print a model's layers and every place where it can be cut.",
                    "narrows analyze zoo:tiny-yolov3\n  narrows analyze yolo-fastest-1.1-coco.cfg "
-                   "--tensors 2 --json");
+                   "--tensors 2 --json\n\nNetworks that come with narrows, with random weights:\n" +
+                       zooSummary());
   AnalyzeOptions options;
   addModelOptions(parser.app(), options.model);
   parser.app()

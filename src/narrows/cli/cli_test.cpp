@@ -102,6 +102,24 @@ TEST(CutChoice, ShowsTheNearestNames) {
   EXPECT_GT(chooseCuts(model->graph, {}, 2)->size(), chooseCuts(model->graph, {}, 1)->size());
 }
 
+TEST(ModelSource, DescribesTheNetworksOfTheZoo) {
+  ModelOptions options;
+  options.types_only = true;
+  for (const char* name : {"alexnet", "efficientnetv2-s", "googlenet", "mobilenetv2", "resnet18",
+                           "tiny-yolov3", "yolov10n", "yolov2"}) {
+    options.model = fmt::format("zoo:{}@64", name);
+    auto model = loadModel(options);
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    auto description = requireDescription(*model);
+    ASSERT_TRUE(description.ok());
+    const Status checked = checkDescription(*description);
+    EXPECT_TRUE(checked.ok()) << name << ": " << checked.error().message;
+    EXPECT_EQ(outputCount(description->head), model->graph.outputs().size()) << name;
+    EXPECT_EQ(description->preprocessing.width, 64);
+    EXPECT_NE(zooSummary().find(fmt::format("zoo:{} ", name)), std::string::npos);
+  }
+}
+
 TEST(ModelSource, SaysWhatIsWrong) {
   ModelOptions options;
   options.model = "/no/such/model.onnx";

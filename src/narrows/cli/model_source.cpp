@@ -70,14 +70,47 @@ std::optional<ModelDescription> describe(const DarknetModel& model, const std::s
   return description;
 }
 
+HeadKind headKind(ZooHead head) {
+  switch (head) {
+    case ZooHead::yolov2:
+      return HeadKind::yolov2;
+    case ZooHead::yolov3:
+      return HeadKind::yolov3;
+    case ZooHead::yolov10:
+      return HeadKind::yolov10;
+    case ZooHead::classification:
+      break;
+  }
+  return HeadKind::classification;
+}
+
+ResizeRule resizeRule(ZooPicture::Fit fit) {
+  switch (fit) {
+    case ZooPicture::Fit::letterbox:
+      return ResizeRule::letterbox;
+    case ZooPicture::Fit::crop:
+      return ResizeRule::crop;
+    case ZooPicture::Fit::stretch:
+      break;
+  }
+  return ResizeRule::stretch;
+}
+
 ModelDescription describe(const ZooModel& model) {
   ModelDescription description;
   description.name = model.name;
-  description.preprocessing.width = model.size;
-  description.preprocessing.height = model.size;
+  Preprocessing& input = description.preprocessing;
+  input.width = model.size;
+  input.height = model.size;
+  input.rule = resizeRule(model.picture.fit);
+  input.resize_to = model.picture.resize_to;
+  input.mean = model.picture.mean;
+  input.scale = model.picture.scale;
   Head& head = description.head;
-  head.kind = HeadKind::yolov3;
+  head.kind = headKind(model.head);
   head.classes = model.classes;
+  head.softmax = !model.probabilities;
+  head.strides = model.strides;
   for (const auto& list : model.anchors) {
     auto& anchors = head.anchors.emplace_back();
     for (const ZooAnchor& anchor : list) anchors.push_back({anchor.width, anchor.height});
@@ -105,7 +138,7 @@ Result<RawModel> readDarknetModel(const ModelOptions& options) {
 Result<RawModel> readRawModel(const ModelOptions& options) {
   RawModel raw;
   if (options.model.starts_with(kZooPrefix)) {
-    NARROWS_TRY(zoo, buildZooModel(options.model, options.seed));
+    NARROWS_TRY(zoo, buildZooModel(options.model, options.seed, !options.types_only));
     raw.name = options.model;
     raw.description = describe(zoo);
     raw.graph = std::move(zoo.graph);
@@ -136,12 +169,29 @@ std::vector<fs::path> descriptionCandidates(const ModelOptions& options) {
           shippedDescriptions() / (stem + ".toml")};
 }
 
+std::string zooNames() {
+  std::string names;
+  for (const ZooEntry& entry : zooEntries()) {
+    if (!names.empty()) names += ", ";
+    names += entry.name;
+  }
+  return names;
+}
+
 }  // namespace
 
+std::string zooSummary() {
+  std::string text;
+  for (const ZooEntry& entry : zooEntries())
+    text += fmt::format("  zoo:{:<18}{}\n", entry.name, entry.summary);
+  return text;
+}
+
 void addModelOptions(CLI::App& app, ModelOptions& options) {
-  app.add_option(
-         "MODEL", options.model,
-         "PATH.onnx, PATH.cfg (weights beside it), or zoo:NAME[@SIZE][,classes=N][,width=F]")
+  app.add_option("MODEL", options.model,
+                 fmt::format("PATH.onnx, PATH.cfg (weights beside it), or "
+                             "zoo:NAME[@SIZE][,classes=N][,width=F], NAME one of {}",
+                             zooNames()))
       ->required();
   app.add_option("--weights", options.weights, "Weights of a .cfg");
   app.add_option("--description", options.description,

@@ -24,6 +24,8 @@ struct ModelOptions {
   std::uint64_t seed = 1;
   /// Clean-up passes to leave out.
   std::vector<std::string> without_passes;
+  /// The caller counts and does not run: networks of the zoo get no weights.
+  bool types_only = false;
 };
 
 /// A model, simplified and ready to be cut.
@@ -37,6 +39,9 @@ struct LoadedModel {
   /// The weights are random: predictions mean nothing.
   bool untrained = false;
 };
+
+/// The networks of the zoo, one line each.
+std::string zooSummary();
 
 /// Adds the positional MODEL and the options that belong to it.
 void addModelOptions(CLI::App& app, ModelOptions& options);

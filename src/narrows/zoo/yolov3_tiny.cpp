@@ -4,34 +4,13 @@
 #include <cmath>
 
 #include "narrows/zoo/conv_block.h"
+#include "narrows/zoo/network.h"
 
 namespace narrows {
 namespace {
 
 constexpr std::int64_t kStride = 32;
-constexpr std::int64_t kLargestSize = 4096;
-constexpr std::int64_t kLargestClasses = 10000;
 constexpr std::int64_t kAnchorsPerHead = 3;
-
-struct Defaults {
-  std::string name;
-  std::int64_t size;
-  std::int64_t classes;
-  double width;
-};
-
-Status checkOptions(const ZooOptions& options) {
-  if (options.size < kStride || options.size > kLargestSize || options.size % kStride != 0) {
-    return makeError("size {}: expected a multiple of {} up to {}", options.size, kStride,
-                     kLargestSize);
-  }
-  if (options.classes < 1 || options.classes > kLargestClasses) {
-    return makeError("classes={}: expected 1 to {}", options.classes, kLargestClasses);
-  }
-  if (!(options.width >= 0.05 && options.width <= 4))
-    return makeError("width={}: expected 0.05 to 4", options.width);
-  return {};
-}
 
 /// Biases of a head: few boxes reach a usual score threshold, as in a trained network.
 std::vector<float> headBias(std::int64_t classes, LayerBuilder& layers) {
@@ -45,21 +24,16 @@ std::vector<float> headBias(std::int64_t classes, LayerBuilder& layers) {
   return bias;
 }
 
-Result<ZooModel> build(const ZooOptions& given, const Defaults& defaults) {
-  ZooOptions options = given;
-  if (options.size == 0) options.size = defaults.size;
-  if (options.classes == 0) options.classes = defaults.classes;
-  options.width *= defaults.width;
-  NARROWS_CHECK(checkOptions(options).within(defaults.name));
+Result<ZooModel> build(const ZooOptions& given, const SizeRule& rule) {
+  NARROWS_TRY(options, completeOptions(given, rule));
   const auto channels = [&](std::int64_t full) {
     return std::max<std::int64_t>(4, std::llround(static_cast<double>(full) * options.width));
   };
 
-  ZooModel model{defaults.name, {}, options.size, options.classes, {}};
+  ZooModel model = newModel(rule, options);
   Graph& graph = model.graph;
-  graph.name = defaults.name;
-  LayerBuilder layers(graph, options.seed);
-  ValueId x = graph.addInput("image", {DType::f32, Shape{1, 3, options.size, options.size}});
+  LayerBuilder layers(graph, options);
+  ValueId x = addImage(model);
   ValueId route;
   constexpr std::array<std::int64_t, 6> kTrunk{16, 32, 64, 128, 256, 512};
   for (std::size_t i = 0; i < kTrunk.size(); ++i) {
@@ -87,11 +61,11 @@ Result<ZooModel> build(const ZooOptions& given, const Defaults& defaults) {
 }  // namespace
 
 Result<ZooModel> buildTinyYolov3(const ZooOptions& options) {
-  return build(options, {"tiny-yolov3", 416, 80, 1.0});
+  return build(options, {"tiny-yolov3", 416, 80, 1.0, kStride, kStride});
 }
 
 Result<ZooModel> buildMiniYolo(const ZooOptions& options) {
-  return build(options, {"mini-yolo", 160, 8, 0.25});
+  return build(options, {"mini-yolo", 160, 8, 0.25, kStride, kStride});
 }
 
 }  // namespace narrows

@@ -3,6 +3,15 @@
 #include <array>
 #include <charconv>
 
+#include "narrows/zoo/alexnet.h"
+#include "narrows/zoo/efficientnet_v2.h"
+#include "narrows/zoo/googlenet.h"
+#include "narrows/zoo/mobilenet_v2.h"
+#include "narrows/zoo/resnet.h"
+#include "narrows/zoo/squeezenet.h"
+#include "narrows/zoo/vgg.h"
+#include "narrows/zoo/yolov10.h"
+#include "narrows/zoo/yolov2.h"
 #include "narrows/zoo/yolov3_tiny.h"
 
 namespace narrows {
@@ -11,9 +20,21 @@ namespace {
 constexpr std::string_view kPrefix = "zoo:";
 
 constexpr std::array kEntries = {
-    ZooEntry{"mini-yolo", "YOLOv3-tiny at 160 pixels with a quarter of the channels",
+    ZooEntry{"alexnet", "one tower as in torchvision, 224 pixels, 1000 classes", buildAlexnet},
+    ZooEntry{"efficientnetv2-s", "384 pixels, 1000 classes", buildEfficientnetV2S},
+    ZooEntry{"googlenet", "Darknet's Extraction, 224 pixels, 1000 classes", buildGooglenet},
+    ZooEntry{"mini-yolo", "YOLOv3-tiny at 160 pixels with a quarter of the channels, 8 classes",
              buildMiniYolo},
+    ZooEntry{"mobilenetv2", "224 pixels, 1000 classes", buildMobilenetV2},
+    ZooEntry{"resnet18", "224 pixels, 1000 classes", buildResnet18},
+    ZooEntry{"resnet50", "stride in the 3 x 3 convolutions, 224 pixels, 1000 classes",
+             buildResnet50},
+    ZooEntry{"squeezenet", "version 1.0, 224 pixels, 1000 classes", buildSqueezenet},
     ZooEntry{"tiny-yolov3", "YOLOv3-tiny, 416 pixels, 80 classes", buildTinyYolov3},
+    ZooEntry{"vgg16", "224 pixels, 1000 classes", buildVgg16},
+    ZooEntry{"yolov10n", "one-to-one head without suppression, 640 pixels, 80 classes",
+             buildYolov10n},
+    ZooEntry{"yolov2", "608 pixels, 80 classes", buildYolov2},
 };
 
 template <class T>
@@ -84,10 +105,11 @@ Result<ZooName> parseZooName(std::string_view text) {
   return parseUnprefixed(text.substr(kPrefix.size())).within(text);
 }
 
-Result<ZooModel> buildZooModel(std::string_view text, std::uint64_t seed) {
+Result<ZooModel> buildZooModel(std::string_view text, std::uint64_t seed, bool weights) {
   NARROWS_TRY(name, parseZooName(text));
   NARROWS_TRY(entry, findEntry(name.name));
   name.options.seed = seed;
+  name.options.weights = weights;
   return entry->build(name.options).within(text);
 }
 
