@@ -79,7 +79,9 @@ context::Loops loopsFor(UnitSearch search) {
     case UnitSearch::vector:
       break;
   }
-  return context::hasAvx512() ? context::avx512Loops() : context::avx2Loops();
+  // Where there is AVX-512 too, its loops are not faster: most of the time goes into finding units,
+  // a lane at a time.
+  return context::avx2Loops();
 }
 
 class ContextCoder final : public LosslessCoder {
@@ -93,8 +95,8 @@ class ContextCoder final : public LosslessCoder {
         loops_(loopsFor(search)) {
     copyTables(tables);
     orderPlanes(tables);
-    units_of_.resize(shape().planes * units_);
-    contexts_.resize(std::max(units_, grid_.columns() * kMaxLanes));
+    units_of_.resize(shape().planes * units_ + 2 * ContextGrid::kRowSlack);
+    contexts_.resize(std::max(units_, laneStride() * kMaxLanes));
     masks_.resize(parts_ == 2 ? grid_.columns() * kMaxLanes : 0);
     every_.assign(grid_.columns(), 0xFFFF);
   }
@@ -118,7 +120,10 @@ class ContextCoder final : public LosslessCoder {
   const std::uint16_t* decodeGroup(std::size_t first, std::size_t last, States& states,
                                    const std::uint16_t* next, const std::uint16_t* end);
 
-  std::uint8_t* highOf(std::size_t plane) { return units_of_.data() + plane * units_; }
+  std::uint8_t* highOf(std::size_t plane) {
+    return units_of_.data() + ContextGrid::kRowSlack + plane * units_;
+  }
+  std::size_t laneStride() const { return grid_.columns() + ContextGrid::kRowSlack; }
   std::uint8_t* lowOf(std::size_t plane) {
     return parts_ == 2 ? highOf(plane) + plane_units_ : nullptr;
   }
@@ -408,7 +413,7 @@ const std::uint16_t* ContextCoder::decodeGroup(std::size_t first, std::size_t la
     for (std::size_t i = first; i < last; ++i) {
       const std::size_t p = live_[i];
       context::LaneRow& lane = row_task_.lane[i - first];
-      std::uint16_t* parts = contexts_.data() + (i - first) * columns;
+      std::uint16_t* parts = contexts_.data() + (i - first) * laneStride();
       std::uint8_t* line = highOf(p) + begin;
       const std::uint8_t* above = y > 0 ? line - columns : nullptr;
       const std::uint8_t* reference = referenceOf(p);
@@ -422,7 +427,7 @@ const std::uint16_t* ContextCoder::decodeGroup(std::size_t first, std::size_t la
     for (std::size_t i = first; i < last; ++i) {
       const std::size_t p = live_[i];
       context::LaneRow& lane = row_task_.lane[i - first];
-      std::uint16_t* parts = contexts_.data() + (i - first) * columns;
+      std::uint16_t* parts = contexts_.data() + (i - first) * laneStride();
       std::uint16_t* masks = masks_.data() + (i - first) * columns;
       const std::uint8_t* high = highOf(p) + begin;
       std::uint8_t* line = lowOf(p) + begin;

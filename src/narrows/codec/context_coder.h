@@ -9,7 +9,7 @@
 namespace narrows {
 
 /// Which inner loops a context coder uses. All give the same maps and codes; where the processor
-/// lacks the instructions, `avx2` and `avx512` are `scalar`.
+/// lacks the instructions, the next lower ones are taken.
 enum class UnitSearch {
   /// One unit after the other: the oracle.
   scalar,

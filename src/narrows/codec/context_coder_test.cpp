@@ -247,11 +247,13 @@ TEST(ContextTables, RowsHoldEveryUnitThatCanOccur) {
 TEST(ContextGrid, NeighboursHaveTheContextThatTheyStandFor) {
   for (int bits = 1; bits <= 4; ++bits) {
     const ContextGrid grid({2, 5, 9, bits});
-    std::vector<std::uint16_t> parts(grid.columns());
-    const std::vector<std::uint8_t> above(grid.columns(), 3);
+    constexpr std::size_t kSlack = ContextGrid::kRowSlack;
+    std::vector<std::uint16_t> parts(grid.columns() + kSlack);
+    const std::vector<std::uint8_t> above(grid.columns() + 2 * kSlack, 3);
     for (const std::size_t y : {std::size_t{0}, std::size_t{2}}) {
-      grid.parts(y, above.data(), nullptr, parts.data());
-      for (const std::uint16_t part : parts) {
+      grid.parts(y, above.data() + kSlack, nullptr, parts.data());
+      for (std::size_t j = 0; j < grid.columns(); ++j) {
+        const std::size_t part = parts[j];
         for (unsigned left = 0; left < (bits == 3 ? 8U : 16U); ++left) {
           const std::size_t context = part + grid.leftParts()[left];
           ASSERT_LT(context, grid.contextsAlone());

@@ -16,52 +16,129 @@ constexpr std::size_t kFillInside = 2;
 /// What a coarse context knows from above: a unit, a first row, or fill.
 constexpr std::size_t kCoarseAbove = kUnitSymbols + 2;
 
-constexpr unsigned quarterOf8(unsigned v) {
-  return static_cast<unsigned>(v > 0) + (v > 1) + (v > 3);
-}
-constexpr unsigned quarterOf16(unsigned v) {
-  return static_cast<unsigned>(v > 0) + (v > 2) + (v > 6);
-}
-constexpr unsigned eighthOf16(unsigned v) {
-  return (v < 3 ? v : 3) + static_cast<unsigned>(v > 3) + (v > 5) + (v > 7) + (v > 11);
-}
+// Everything about neighbours fits in 8 bits, and is computed in blocks of sixteen units, in loops
+// that compilers vectorise. Blocks reach beyond their row into kRowSlack units on either side.
+using Small = std::int8_t;
+constexpr std::size_t kBlock = 16;
+static_assert(ContextGrid::kRowSlack >= kBlock);
 
-/// The inside of `parts`, in loops that compilers vectorise: units [1, count - 1).
-template <int Bits>
-unsigned aboveOf(unsigned a, unsigned b, unsigned c) {
-  if constexpr (Bits == 1) return a >> 3 | b << 1 | (c & 3) << 5;
-  if constexpr (Bits == 2) return a >> 2 | b << 2 | (c & 3) << 6;
-  const unsigned order = static_cast<unsigned>(a >= b) + static_cast<unsigned>(a > b);
-  if constexpr (Bits == 3) return b | quarterOf8(c) << 3 | order << 5;
-  return b | quarterOf16(c) << 4 | order << 6;
+constexpr std::uint8_t quarterOf8(Small v) {
+  return static_cast<std::uint8_t>((v > 0) + (v > 1) + (v > 3));
+}
+constexpr std::uint8_t quarterOf16(Small v) {
+  return static_cast<std::uint8_t>((v > 0) + (v > 2) + (v > 6));
+}
+constexpr std::uint8_t eighthOf16(Small v) {
+  return static_cast<std::uint8_t>((v > 0) + (v > 1) + (v > 2) + (v > 3) + (v > 5) + (v > 7) +
+                                   (v > 11));
 }
 
 template <int Bits>
-constexpr unsigned leftCount() {
-  return Bits == 4 ? 16 : 8;
+constexpr std::uint8_t aboveOf(std::uint8_t a, std::uint8_t b, std::uint8_t c) {
+  if constexpr (Bits == 1) return static_cast<std::uint8_t>(a >> 3 | b << 1 | (c & 3) << 5);
+  if constexpr (Bits == 2) return static_cast<std::uint8_t>(a >> 2 | b << 2 | (c & 3) << 6);
+  const auto small_a = static_cast<Small>(a);
+  const auto small_b = static_cast<Small>(b);
+  const auto order = static_cast<std::uint8_t>((small_a >= small_b) + (small_a > small_b));
+  const auto small_c = static_cast<Small>(c);
+  if constexpr (Bits == 3)
+    return static_cast<std::uint8_t>(b | quarterOf8(small_c) << 3 | order << 5);
+  return static_cast<std::uint8_t>(b | quarterOf16(small_c) << 4 | order << 6);
 }
 
 template <int Bits>
-void insideParts(const std::uint8_t* above, std::size_t count, std::uint16_t* parts) {
-  for (std::size_t j = 1; j + 1 < count; ++j) {
-    parts[j] = static_cast<std::uint16_t>(leftCount<Bits>() *
-                                          aboveOf<Bits>(above[j - 1], above[j], above[j + 1]));
+constexpr std::uint8_t leftOf(std::uint8_t unit) {
+  if constexpr (Bits == 1) return static_cast<std::uint8_t>(unit >> 1);
+  if constexpr (Bits == 2) {
+    return static_cast<std::uint8_t>(unit >> 2 | (static_cast<Small>(unit & 3) > 0 ? 4 : 0));
   }
+  return Bits == 3 ? static_cast<std::uint8_t>(unit & 7) : unit;
 }
 
 /// Level of a unit in the reference plane.
 template <int Bits>
-unsigned referenceLevel(unsigned unit) {
-  return Bits == 4 ? eighthOf16(unit) : unit;
+constexpr std::uint8_t referenceLevel(std::uint8_t unit) {
+  return Bits == 4 ? eighthOf16(static_cast<Small>(unit)) : unit;
+}
+
+template <int Bits>
+void insideParts(const std::uint8_t* above, std::size_t count, std::uint16_t* parts) {
+  constexpr int kShift = Bits == 4 ? 4 : 3;
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const std::uint8_t* in = above + begin;
+    std::array<std::uint8_t, kBlock> index;
+    for (std::size_t k = 0; k < kBlock; ++k) {
+      index[k] = aboveOf<Bits>(in[static_cast<std::ptrdiff_t>(k) - 1], in[k], in[k + 1]);
+    }
+    for (std::size_t k = 0; k < kBlock; ++k) {
+      parts[begin + k] = static_cast<std::uint16_t>(index[k] << kShift);
+    }
+  }
 }
 
 template <int Bits>
 void addReference(const std::uint8_t* reference, std::size_t count, std::size_t stride,
                   std::uint16_t* parts) {
   const auto step = static_cast<std::uint16_t>(stride);
-  for (std::size_t j = 0; j < count; ++j) {
-    parts[j] = static_cast<std::uint16_t>(
-        parts[j] + step * static_cast<std::uint16_t>(1 + referenceLevel<Bits>(reference[j])));
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    std::array<std::uint8_t, kBlock> level;
+    for (std::size_t k = 0; k < kBlock; ++k) {
+      level[k] = static_cast<std::uint8_t>(1 + referenceLevel<Bits>(reference[begin + k]));
+    }
+    for (std::size_t k = 0; k < kBlock; ++k) {
+      parts[begin + k] = static_cast<std::uint16_t>(parts[begin + k] + step * level[k]);
+    }
+  }
+}
+
+/// Contexts of `Count` units from `at` on, as if all were inside.
+template <int Bits, bool HasReference, std::size_t Count>
+void insideContexts(const std::uint8_t* high, const std::uint8_t* reference, std::size_t columns,
+                    std::size_t at, std::uint16_t step, std::uint16_t* contexts) {
+  constexpr int kShift = Bits == 4 ? 4 : 3;
+  const std::uint8_t* left = high + at - 1;
+  const std::uint8_t* above = high + at - columns - 1;
+  std::array<std::uint8_t, Count> left_part;
+  std::array<std::uint8_t, Count> index;
+  std::array<std::uint8_t, Count> level{};
+  for (std::size_t k = 0; k < Count; ++k) left_part[k] = leftOf<Bits>(left[k]);
+  for (std::size_t k = 0; k < Count; ++k) {
+    index[k] = aboveOf<Bits>(above[k], above[k + 1], above[k + 2]);
+  }
+  if constexpr (HasReference) {
+    for (std::size_t k = 0; k < Count; ++k) {
+      level[k] = static_cast<std::uint8_t>(1 + referenceLevel<Bits>(reference[at + k]));
+    }
+  }
+  for (std::size_t k = 0; k < Count; ++k) {
+    unsigned context = static_cast<unsigned>(left_part[k]) + (unsigned{index[k]} << kShift);
+    if constexpr (HasReference) context += unsigned{step} * level[k];
+    contexts[at + k] = static_cast<std::uint16_t>(context);
+  }
+}
+
+/// Contexts of the units after the first one of the second row, as if all were inside: those at
+/// the ends of rows are wrong.
+template <int Bits, bool HasReference>
+void flatContexts(const std::uint8_t* high, const std::uint8_t* reference, std::size_t columns,
+                  std::size_t count, std::size_t stride, std::uint16_t* contexts) {
+  const auto step = static_cast<std::uint16_t>(stride);
+  std::size_t at = columns + 1;
+  for (; at + kBlock <= count; at += kBlock) {
+    insideContexts<Bits, HasReference, kBlock>(high, reference, columns, at, step, contexts);
+  }
+  for (; at < count; ++at) {
+    insideContexts<Bits, HasReference, 1>(high, reference, columns, at, step, contexts);
+  }
+}
+
+template <int Bits>
+void flatContexts(const std::uint8_t* high, const std::uint8_t* reference, std::size_t columns,
+                  std::size_t count, std::size_t stride, std::uint16_t* contexts) {
+  if (reference == nullptr) {
+    flatContexts<Bits, false>(high, nullptr, columns, count, stride, contexts);
+  } else {
+    flatContexts<Bits, true>(high, reference, columns, count, stride, contexts);
   }
 }
 
@@ -92,10 +169,11 @@ ContextGrid::ContextGrid(const SymbolLayout& layout) : layout_(layout) {
     return static_cast<std::uint8_t>(unit);
   };
   for (unsigned unit = 0; unit < kUnitSymbols; ++unit) {
-    const unsigned left = high_bits_ == 1 ? unit >> 1
-                          : high_bits_ == 2
-                              ? unit >> 2 | static_cast<unsigned>((unit & 3) != 0) << 2
-                              : unit & mask;
+    const auto as_byte = static_cast<std::uint8_t>(unit);
+    const unsigned left = high_bits_ == 1   ? leftOf<1>(as_byte)
+                          : high_bits_ == 2 ? leftOf<2>(as_byte)
+                          : high_bits_ == 3 ? leftOf<3>(as_byte)
+                                            : leftOf<4>(as_byte);
     left_parts_[unit] = static_cast<std::uint16_t>(left);
     low_left_parts_[unit] =
         static_cast<std::uint16_t>(5 * (1 + (low_bits_ > 0 ? unit << 2 >> low_bits_ & 3 : 0)));
@@ -104,7 +182,7 @@ ContextGrid::ContextGrid(const SymbolLayout& layout) : layout_(layout) {
   }
 }
 
-std::size_t ContextGrid::aboveIndex(unsigned a, unsigned b, unsigned c) const {
+std::size_t ContextGrid::aboveIndex(std::uint8_t a, std::uint8_t b, std::uint8_t c) const {
   switch (high_bits_) {
     case 1:
       return aboveOf<1>(a, b, c);
@@ -241,15 +319,30 @@ bool ContextGrid::fillIsZero(const std::uint8_t* high) const {
   return true;
 }
 
+std::size_t ContextGrid::firstAbove(const std::uint8_t* above) const {
+  return aboveIndex(spread_first_[above[0]], above[0],
+                    columns_ > 1 ? above[1] : spread_last_[above[0]]);
+}
+
+std::size_t ContextGrid::lastAbove(const std::uint8_t* above) const {
+  const std::size_t last = columns_ - 1;
+  if (fill_bits_ > 0) return above_count_ + kFillInside + above[last];
+  return last == 0 ? firstAbove(above)
+                   : aboveIndex(above[last - 1], above[last], spread_last_[above[last]]);
+}
+
+void ContextGrid::firstRowParts(std::uint16_t* parts) const {
+  std::fill_n(parts, columns_,
+              static_cast<std::uint16_t>(left_count_ * (above_count_ + kFirstRow)));
+  if (fill_bits_ > 0) {
+    parts[columns_ - 1] = static_cast<std::uint16_t>(left_count_ * (above_count_ + kFillFirstRow));
+  }
+}
+
 void ContextGrid::parts(std::size_t y, const std::uint8_t* above, const std::uint8_t* reference,
                         std::uint16_t* parts) const {
-  const std::size_t last = columns_ - 1;
-  const auto at = [&](std::size_t index) {
-    return static_cast<std::uint16_t>(left_count_ * index);
-  };
   if (y == 0) {
-    std::fill_n(parts, columns_, at(above_count_ + kFirstRow));
-    if (fill_bits_ > 0) parts[last] = at(above_count_ + kFillFirstRow);
+    firstRowParts(parts);
   } else {
     switch (high_bits_) {
       case 1:
@@ -264,20 +357,14 @@ void ContextGrid::parts(std::size_t y, const std::uint8_t* above, const std::uin
       default:
         insideParts<4>(above, columns_, parts);
     }
-    parts[0] = at(aboveIndex(spread_first_[above[0]], above[0],
-                             columns_ > 1 ? above[1] : spread_last_[above[0]]));
-    if (fill_bits_ > 0) {
-      parts[last] = at(above_count_ + kFillInside + above[last]);
-    } else if (last > 0) {
-      parts[last] = at(aboveIndex(above[last - 1], above[last], spread_last_[above[last]]));
-    }
+    parts[0] = static_cast<std::uint16_t>(left_count_ * firstAbove(above));
+    parts[columns_ - 1] = static_cast<std::uint16_t>(left_count_ * lastAbove(above));
   }
   if (reference == nullptr) return;
-  switch (high_bits_) {
-    case 4:
-      return addReference<4>(reference, columns_, contexts_alone_, parts);
-    default:
-      return addReference<1>(reference, columns_, contexts_alone_, parts);
+  if (high_bits_ == 4) {
+    addReference<4>(reference, columns_, contexts_alone_, parts);
+  } else {
+    addReference<1>(reference, columns_, contexts_alone_, parts);
   }
 }
 
@@ -297,25 +384,59 @@ void ContextGrid::lowParts(std::size_t y, const std::uint8_t* high, const std::u
 void ContextGrid::planeContexts(const std::uint8_t* high, const std::uint8_t* low,
                                 const std::uint8_t* reference, std::uint16_t* contexts,
                                 std::uint16_t* low_contexts) const {
-  std::vector<std::uint16_t> masks(low_bits_ > 0 ? columns_ : 0);
+  const std::size_t count = unitsPerPlane();
+  if (count == 0) return;
+  switch (high_bits_) {
+    case 1:
+      flatContexts<1>(high, reference, columns_, count, contexts_alone_, contexts);
+      break;
+    case 2:
+      flatContexts<2>(high, reference, columns_, count, contexts_alone_, contexts);
+      break;
+    case 3:
+      flatContexts<3>(high, reference, columns_, count, contexts_alone_, contexts);
+      break;
+    default:
+      flatContexts<4>(high, reference, columns_, count, contexts_alone_, contexts);
+  }
+
+  const auto reference_part = [&](std::size_t at) -> std::size_t {
+    if (reference == nullptr) return 0;
+    const std::uint8_t unit = reference[at];
+    return contexts_alone_ * (1U + (high_bits_ == 4 ? referenceLevel<4>(unit) : unit));
+  };
+  firstRowParts(contexts);
+  for (std::size_t j = 0; j < columns_; ++j) {
+    contexts[j] = static_cast<std::uint16_t>(contexts[j] + reference_part(j) +
+                                             left_parts_[j > 0 ? high[j - 1] : 0]);
+  }
+  const std::size_t last = columns_ - 1;
+  for (std::size_t at = columns_; at < count; at += columns_) {
+    const std::uint8_t* above = high + at - columns_;
+    if (last > 0) {
+      contexts[at + last] =
+          static_cast<std::uint16_t>(left_count_ * lastAbove(above) + reference_part(at + last) +
+                                     left_parts_[high[at + last - 1]]);
+    }
+    contexts[at] =
+        static_cast<std::uint16_t>(left_count_ * (last > 0 ? firstAbove(above) : lastAbove(above)) +
+                                   reference_part(at) + left_parts_[spread_first_[above[0]]]);
+  }
+  if (low_bits_ > 0) lowContextsOf(high, low, low_contexts);
+}
+
+void ContextGrid::lowContextsOf(const std::uint8_t* high, const std::uint8_t* low,
+                                std::uint16_t* contexts) const {
+  std::vector<std::uint16_t> masks(columns_);
   for (std::size_t y = 0; y < layout_.height; ++y) {
     const std::size_t begin = y * columns_;
-    const std::uint8_t* line = high + begin;
-    const std::uint8_t* above = y > 0 ? line - columns_ : nullptr;
+    const std::uint8_t* line = low + begin;
     std::uint16_t* out = contexts + begin;
-    parts(y, above, reference == nullptr ? nullptr : reference + begin, out);
-    std::uint8_t left = leftOfFirst(y, above);
+    lowParts(y, high + begin, y > 0 ? high + begin - columns_ : nullptr,
+             y > 0 ? line - columns_ : nullptr, out, masks.data());
     for (std::size_t j = 0; j < columns_; ++j) {
-      out[j] = static_cast<std::uint16_t>(out[j] + left_parts_[left]);
-      left = line[j];
-    }
-    if (low_bits_ == 0) continue;
-    const std::uint8_t* low_line = low + begin;
-    std::uint16_t* low_out = low_contexts + begin;
-    lowParts(y, line, above, y > 0 ? low_line - columns_ : nullptr, low_out, masks.data());
-    for (std::size_t j = 0; j < columns_; ++j) {
-      const std::uint16_t part = low_left_parts_[j > 0 ? low_line[j - 1] : 0];
-      low_out[j] = static_cast<std::uint16_t>(low_out[j] + (masks[j] & part));
+      const std::uint16_t part = low_left_parts_[j > 0 ? line[j - 1] : 0];
+      out[j] = static_cast<std::uint16_t>(out[j] + (masks[j] & part));
     }
   }
 }

@@ -56,6 +56,10 @@ class ContextGrid {
   /// Whether no unit of a plane has bits in its fill.
   bool fillIsZero(const std::uint8_t* high) const;
 
+  /// Units that may be read, and parts that may be written, beyond rows of high units: before them
+  /// and after them. What the units are does not matter.
+  static constexpr std::size_t kRowSlack = 16;
+
   /// The parts of the contexts of row `y` that come from above and from the reference plane:
   /// `above` and `reference` are rows of high units, `above` unused for y = 0, `reference` null
   /// without one.
@@ -91,8 +95,15 @@ class ContextGrid {
  private:
   static constexpr std::size_t kLowContexts = 16 * 5 * 5;
 
-  std::size_t aboveIndex(unsigned above_left, unsigned above, unsigned above_right) const;
+  std::size_t aboveIndex(std::uint8_t above_left, std::uint8_t above,
+                         std::uint8_t above_right) const;
   unsigned aboveOfIndex(std::size_t index) const;
+  /// Above parts, to be multiplied by left_count_, of the first and of the last unit of a row.
+  std::size_t firstAbove(const std::uint8_t* above) const;
+  std::size_t lastAbove(const std::uint8_t* above) const;
+  void firstRowParts(std::uint16_t* parts) const;
+  void lowContextsOf(const std::uint8_t* high, const std::uint8_t* low,
+                     std::uint16_t* contexts) const;
 
   SymbolLayout layout_;
   int symbols_per_unit_ = 1;

@@ -17,7 +17,7 @@ inline constexpr std::size_t kMaxLanes = 16;
 /// Lanes for so many planes that are not zeros alone, of so many units each.
 std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane);
 /// Words that loops may read after the last and write before the first one that counts.
-inline constexpr std::size_t kSlackWords = 8;
+inline constexpr std::size_t kSlackWords = 16;
 
 using States = std::array<std::uint32_t, kMaxLanes>;
 /// Range of a unit: start in the low half, frequency, below kContextTotal, in the high half.
@@ -56,8 +56,8 @@ struct Loops {
 };
 
 Loops scalarLoops();
-/// For processors with AVX2, or with AVX-512 (F, BW, DQ and VL), asked for at run time; the scalar
-/// ones where the processor or the compiler's target lacks them.
+/// For processors with AVX2, or with AVX-512 (F, BW, DQ and VL), asked for at run time; where the
+/// processor or the compiler's target lacks it, the next lower ones.
 Loops avx2Loops();
 Loops avx512Loops();
 bool hasAvx2();

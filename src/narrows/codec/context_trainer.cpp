@@ -299,10 +299,11 @@ void ContextTrainer::observe(std::span<const std::uint8_t> symbols) {
   const std::size_t map_units = layout.planes * units * (low ? 2 : 1);
   if (map_units == 0 || (maps_.size() + 1) * map_units > kMaxUnits) return;
   std::vector<std::uint8_t> map(map_units);
+  std::uint8_t* high = map.data();
   const std::size_t plane_symbols = layout.height * layout.width;
   for (std::size_t p = 0; p < layout.planes; ++p) {
-    grid_.split(symbols.data() + p * plane_symbols, map.data() + p * units,
-                low ? map.data() + (layout.planes + p) * units : nullptr);
+    grid_.split(symbols.data() + p * plane_symbols, high + p * units,
+                low ? high + (layout.planes + p) * units : nullptr);
   }
   maps_.push_back(std::move(map));
 }

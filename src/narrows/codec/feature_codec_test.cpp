@@ -201,7 +201,7 @@ TEST(FeatureCodec, LeavesTheMapOnAnError) {
 }
 
 /// A map whose symbols come from integer arithmetic alone, and its interface.
-FeatureInterface goldenInterface(CoderKind coder, int bits) {
+FeatureInterface goldenInterface(CoderKind coder, int bits, int level = -1) {
   FeatureInterface interface;
   interface.type = {DType::f32, Shape{1, 3, 6, 7}};
   interface.quantizer.kind = QuantizerKind::uniform;
@@ -209,6 +209,7 @@ FeatureInterface goldenInterface(CoderKind coder, int bits) {
   interface.quantizer.low = {0};
   interface.quantizer.step = {0.5F};
   interface.coder.kind = coder;
+  interface.coder.level = level;
   return interface;
 }
 
@@ -247,6 +248,7 @@ struct Golden {
   CoderKind coder;
   int bits;
   std::string_view frame;
+  int level = -1;
 };
 
 /// Frames as the first version of the format wrote them. Decoders read them for ever; the libraries
@@ -294,12 +296,21 @@ constexpr Golden kGolden[] = {
      "4E11C8A829000000A08310972D7F5F12F852D85BFED8ACB4B5B0512927990F8D99704828"
      "4FAE5768766985320FE72CCD6FBEA63E989EE27CF93E3E64CECFE241734E09B288662A60"
      "032563F3791C92D9B0326C1A9578759FFB2E976742D2EF2735FD432486837295A780C291"
-     "308841CBD1A181602C7168FA"}};
+     "308841CBD1A181602C7168FA"},
+    {CoderKind::context, 4,
+     "4E110F3A29000000C52A345507682259B0D802E74EB42306D812C1CBAB57D8F7CA81CADA"
+     "9D2A72DEF6A353576FC498D99B27E975D212A6958F",
+     kMaximumEffort},
+    {CoderKind::context, 8,
+     "4E11C8A829000000DA33F093057CE33EFAEB1B4070728B0FF5FA652C85126CE4DA60B952"
+     "C6B38BD8718B2954200C705C49FE4F3296EE3C32D96C1FC0E08E5572912F2CD866CB70F1"
+     "CA96D8B1D38115D13A33646BB6A81FC91635E4C0811DD44D54715768B6A455F313",
+     kMaximumEffort}};
 
 TEST(GoldenFrames, DecodeToTheirMap) {
   for (const Golden& golden : kGolden) {
     SCOPED_TRACE(testing::Message() << toString(golden.coder) << ' ' << golden.bits);
-    const FeatureInterface interface = goldenInterface(golden.coder, golden.bits);
+    const FeatureInterface interface = goldenInterface(golden.coder, golden.bits, golden.level);
     Tensor decoded(interface.type);
     const Status status =
         decoderFor(interface).decode(parseHex(golden.frame), decoded.mutableView());
@@ -318,7 +329,7 @@ TEST(GoldenFrames, DecodeToTheirMap) {
 TEST(GoldenFrames, GiveAnErrorForEveryTruncationAndBitFlip) {
   for (const Golden& golden : kGolden) {
     SCOPED_TRACE(testing::Message() << toString(golden.coder) << ' ' << golden.bits);
-    const FeatureInterface interface = goldenInterface(golden.coder, golden.bits);
+    const FeatureInterface interface = goldenInterface(golden.coder, golden.bits, golden.level);
     FeatureDecoder decoder = decoderFor(interface);
     const ByteVector frame = parseHex(golden.frame);
     Tensor decoded(interface.type);
@@ -337,7 +348,7 @@ TEST(GoldenFrames, GiveAnErrorForEveryTruncationAndBitFlip) {
 TEST(GoldenFrames, GiveAnErrorOrAMapForEveryDamagedPayload) {
   for (const Golden& golden : kGolden) {
     SCOPED_TRACE(testing::Message() << toString(golden.coder) << ' ' << golden.bits);
-    const FeatureInterface interface = goldenInterface(golden.coder, golden.bits);
+    const FeatureInterface interface = goldenInterface(golden.coder, golden.bits, golden.level);
     FeatureDecoder decoder = decoderFor(interface);
     const ByteVector frame = parseHex(golden.frame);
     const PayloadForm form = readFrameHeader(frame)->form;

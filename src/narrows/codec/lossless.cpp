@@ -6,6 +6,7 @@
 
 #include "narrows/codec/byte_compressor.h"
 #include "narrows/codec/context_coder.h"
+#include "narrows/codec/context_mixing.h"
 
 namespace narrows {
 namespace {
@@ -74,14 +75,48 @@ Result<std::unique_ptr<ByteCompressor>> makeCompressor(CoderKind kind, int level
   return makeError("no compressor of bytes for coder {}", static_cast<int>(kind));
 }
 
-Result<std::unique_ptr<LosslessCoder>> makeContext(ByteSpan tables, const SymbolLayout& layout) {
+/// The context coder of either level: the parity of a code's length tells which one wrote it.
+class ContextCoderOfLevel final : public LosslessCoder {
+ public:
+  ContextCoderOfLevel(const SymbolLayout& layout, const ContextTables& tables, int level)
+      : LosslessCoder(layout),
+        tables_(tables),
+        level_(level),
+        normal_(makeContextCoder(layout, tables)) {}
+
+  Result<bool> encode(std::span<const std::uint8_t> symbols, std::size_t limit,
+                      ByteVector& out) override {
+    return (level_ == 0 ? *normal_ : mixing()).encode(symbols, limit, out);
+  }
+  Status decode(ByteSpan code, std::span<std::uint8_t> symbols) override {
+    return (code.size() % 2 == 0 ? *normal_ : mixing()).decode(code, symbols);
+  }
+
+ private:
+  /// Made when it is first needed: it is large.
+  LosslessCoder& mixing() {
+    if (mixing_ == nullptr) mixing_ = makeMixingCoder(layout(), tables_);
+    return *mixing_;
+  }
+
+  ContextTables tables_;
+  int level_;
+  std::unique_ptr<LosslessCoder> normal_;
+  std::unique_ptr<LosslessCoder> mixing_;
+};
+
+Result<std::unique_ptr<LosslessCoder>> makeContext(ByteSpan tables, const SymbolLayout& layout,
+                                                   int level) {
   if (layout.symbols() > kMaxContextSymbols) {
     return makeError("map of {} symbols, coder context takes at most {}", layout.symbols(),
                      kMaxContextSymbols);
   }
-  if (tables.empty()) return makeContextCoder(layout, ContextTables::standard(layout));
+  const auto make = [&](const ContextTables& parsed) -> std::unique_ptr<LosslessCoder> {
+    return std::make_unique<ContextCoderOfLevel>(layout, parsed, level);
+  };
+  if (tables.empty()) return make(ContextTables::standard(layout));
   NARROWS_TRY(parsed, ContextTables::parse(tables, layout));
-  return makeContextCoder(layout, parsed);
+  return make(parsed);
 }
 
 /// Whether planes * height * width is at most `limit`; the product itself could overflow.
@@ -131,7 +166,7 @@ Result<std::unique_ptr<LosslessCoder>> makeCoder(const CoderParams& params,
     return makeError("level {} of coder {}, expected {} to {}", level, toString(params.kind),
                      range.lowest, range.highest);
   }
-  if (params.kind == CoderKind::context) return makeContext(params.tables, layout);
+  if (params.kind == CoderKind::context) return makeContext(params.tables, layout, level);
   NARROWS_TRY(compressor, makeCompressor(params.kind, level, layout.packedBytes()));
   return std::unique_ptr<LosslessCoder>(
       std::make_unique<PackingCoder>(layout, std::move(compressor)));

@@ -110,13 +110,20 @@ TEST(LosslessCoders, RefuseOrGiveAMapForEveryTruncationAndExtension) {
     ByteVector code;
     ASSERT_TRUE(*coder->encode(symbols, kNoLimit, code));
     std::vector<std::uint8_t> decoded(symbols.size());
+    // A context code of the other parity is one of the other level, which may have a map.
+    const auto expectRefused = [&](ByteSpan other) {
+      const bool ok = coder->decode(other, decoded).ok();
+      if (kind != CoderKind::context || other.size() % 2 == code.size() % 2) {
+        EXPECT_FALSE(ok) << toString(kind) << " of " << other.size() << " for " << code.size();
+      }
+      for (const std::uint8_t symbol : decoded) ASSERT_LT(symbol, 8);
+    };
     for (std::size_t length = 0; length < code.size(); ++length) {
-      EXPECT_FALSE(coder->decode(ByteSpan(code).first(length), decoded).ok())
-          << toString(kind) << " cut to " << length << " of " << code.size();
+      expectRefused(ByteSpan(code).first(length));
     }
     ByteVector longer = code;
     longer.push_back(std::byte{0});
-    EXPECT_FALSE(coder->decode(longer, decoded).ok()) << toString(kind);
+    expectRefused(longer);
     for (std::size_t bit = 0; bit < code.size() * 8; ++bit) {
       ByteVector damaged = code;
       damaged[bit / 8] ^= std::byte{1} << (bit % 8);

@@ -164,7 +164,7 @@ LevelRange levelRange(CoderKind kind) {
     case CoderKind::zstd:
       return {1, 22, 3};
     case CoderKind::context:
-      return {0, 0, 0};
+      return {0, 1, 0};
   }
   return {0, 0, 0};
 }

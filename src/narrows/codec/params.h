@@ -59,9 +59,13 @@ enum class CoderKind : std::uint8_t {
   context = 4,
 };
 
+/// Level of `context` where a byte costs more than a microsecond.
+inline constexpr int kMaximumEffort = 1;
+
 struct CoderParams {
   CoderKind kind = CoderKind::raw;
-  /// The library's own scale, see `levelRange`; -1 is its default. Only the encoder heeds it.
+  /// The library's own scale, see `levelRange`; -1 is its default. Only the encoder heeds it. For
+  /// `context` 0 is fast and kMaximumEffort small.
   int level = -1;
   /// For `context`: what `ContextTables::serialize` gave, or nothing for the tables that serve any
   /// map. Empty for the others.
@@ -115,7 +119,8 @@ Result<CoderKind> parseCoderKind(std::string_view name);
 Result<ImageCoding> parseImageCoding(std::string_view name);
 
 /// Levels a coder accepts, both ends included, and what -1 stands for. The scales are libdeflate's,
-/// liblzma's (10 to 19 are presets 0 to 9 with its "extreme" flag) and zstd's.
+/// liblzma's (10 to 19 are presets 0 to 9 with its "extreme" flag), zstd's, and for `context` 0 and
+/// kMaximumEffort.
 struct LevelRange {
   int lowest = 0;
   int highest = 0;
