@@ -28,7 +28,7 @@ void checkMap(const FeatureInterface& interface, TensorView map) {
 
 void decodeHostile(ByteSpan input) {
   if (input.size() < 2) return;
-  const std::vector<FeatureInterface> interfaces = fuzz::frameDecoderInterfaces();
+  static const std::vector<FeatureInterface> interfaces = fuzz::frameDecoderInterfaces();
   const auto choice = std::to_integer<std::size_t>(input[0]);
   const auto shape = std::to_integer<unsigned>(input[1]);
   const FeatureInterface& interface = interfaces[choice % interfaces.size()];
@@ -39,7 +39,7 @@ void decodeHostile(ByteSpan input) {
   } else {
     beginFrame(frame);
     frame.insert(frame.end(), input.begin() + 2, input.end());
-    sealFrame(frame, static_cast<PayloadForm>(shape % 3), fingerprint(interface), 1);
+    sealFrame(frame, static_cast<PayloadForm>(shape % 4), fingerprint(interface), 1);
   }
   auto decoder = FeatureDecoder::create(interface);
   NARROWS_ASSERT(decoder.ok());

@@ -21,9 +21,10 @@ std::vector<FeatureInterface> frameDecoderInterfaces() {
   QuantizerParams two_level = uniform(1, Granularity::tensor, 1);
   two_level.kind = QuantizerKind::two_level;
   std::vector<FeatureInterface> interfaces;
-  for (const CoderKind coder :
-       {CoderKind::raw, CoderKind::deflate, CoderKind::lzma, CoderKind::zstd, CoderKind::context}) {
-    const CoderParams params{coder, -1};
+  for (const CoderParams& params :
+       {CoderParams{CoderKind::raw}, CoderParams{CoderKind::deflate}, CoderParams{CoderKind::lzma},
+        CoderParams{CoderKind::zstd}, CoderParams{CoderKind::context},
+        CoderParams{CoderKind::context, kMaximumEffort}}) {
     interfaces.push_back({map, uniform(3, Granularity::channel, 6), params});
     interfaces.push_back({map, two_level, params});
     interfaces.push_back({map, uniform(8, Granularity::tensor, 1), params});

@@ -7,7 +7,7 @@
 
 /// Layout of an input of the frame decoder's fuzz target: one byte that names an interface (its
 /// value modulo the number of interfaces) and one that says what follows: 255 for a whole frame,
-/// any other for a payload of form `value % 3`, which the target frames itself so that the checksum
+/// any other for a payload of form `value % 4`, which the target frames itself so that the checksum
 /// does not keep it from the coders.
 namespace narrows::fuzz {
 
