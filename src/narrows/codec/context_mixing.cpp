@@ -334,7 +334,7 @@ void MixingCoder::codePlane(BitCoder& coder, std::size_t plane, std::size_t c) {
       const unsigned low_left = x > 0 ? low_line[x - 1] : 0U;
       const std::size_t context = parts_[x] + (masks_[x] & grid_.lowLeftParts()[low_left]);
       const Surroundings s = around(high, y, x, likely, second);
-      const unsigned up = y > 0 ? low_line[x - columns] : 0U;
+      const unsigned up = y > 0 ? *(low_line - columns + x) : 0U;
       const std::size_t row = tables_.lowRowOf()[context];
       const std::array<std::size_t, kAdaptive> contexts = {
           context,
