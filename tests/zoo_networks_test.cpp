@@ -76,8 +76,10 @@ constexpr std::string_view kYolov2 =
     "3x32 m 3x64 m 3x128 1x64 3x128 m 3x256 1x128 3x256 m 3x512 1x256 3x512 1x256 3x512 m 3x1024 "
     "1x512 3x1024 1x512 3x1024 3x1024 3x1024 r-9 1x64 o r-1,-4 3x1024 1x425!";
 
+constexpr std::int64_t kMost = std::int64_t{1} << 29;
+
 void expectSameNetwork(const Graph& zoo, std::int64_t size, std::string_view sections) {
-  auto read = parseDarknet(darknetText(size, sections), DarknetRandomWeights{});
+  auto read = parseDarknet(darknetText(size, sections), DarknetRandomWeights{1, kMost, false});
   ASSERT_TRUE(read.ok()) << read.error().message;
   auto graph = simplify(read->graph);
   ASSERT_TRUE(graph.ok()) << graph.error().message;

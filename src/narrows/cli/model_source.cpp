@@ -123,8 +123,10 @@ Result<RawModel> readDarknetModel(const ModelOptions& options) {
   fs::path weights = options.weights;
   if (weights.empty()) weights = fs::path(cfg).replace_extension(".weights");
   const bool untrained = options.weights.empty() && !fs::exists(weights);
-  auto model =
-      untrained ? readDarknet(cfg, DarknetRandomWeights{options.seed}) : readDarknet(cfg, weights);
+  DarknetRandomWeights random;
+  random.seed = options.seed;
+  random.elements = !options.types_only;
+  auto model = untrained ? readDarknet(cfg, random) : readDarknet(cfg, weights);
   if (!model.ok()) return model.takeError();
   RawModel raw;
   raw.name = cfg.stem().string();

@@ -24,7 +24,7 @@ struct ModelOptions {
   std::uint64_t seed = 1;
   /// Clean-up passes to leave out.
   std::vector<std::string> without_passes;
-  /// The caller counts and does not run: networks of the zoo get no weights.
+  /// The caller counts and does not run: networks without trained weights get none at all.
   bool types_only = false;
 };
 

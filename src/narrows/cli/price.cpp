@@ -98,7 +98,9 @@ Status addEnds(Table& table, const DesignPricer& pricer, const PriceOptions& opt
 
 Status price(const PriceOptions& options) {
   NARROWS_TRY(widths, parseBits(options.bits));
-  NARROWS_TRY(model, loadModel(options.model));
+  ModelOptions wanted = options.model;
+  wanted.types_only = true;
+  NARROWS_TRY(model, loadModel(wanted));
   NARROWS_TRY(cuts, chooseCuts(model.graph, options.cuts, options.tensors));
   NARROWS_TRY(pricer, DesignPricer::create(options.cost, model.graph));
   Table table(allColumns(pricer));

@@ -53,6 +53,10 @@ Result<DarknetModel> parseDarknet(std::string_view cfg_text, const DarknetRandom
                                   std::string_view place) {
   NARROWS_TRY(sections, parseDarknetCfg(cfg_text).within(place));
   NARROWS_CHECK(countWeights(sections, weights.max_parameters).within(place));
+  if (!weights.elements) {
+    DarknetWeightCount types(weights.max_parameters);
+    return DarknetNetwork(types).build(sections).within(place);
+  }
   const auto source = randomDarknetWeights(weights.seed);
   return DarknetNetwork(*source).build(sections).within(place);
 }

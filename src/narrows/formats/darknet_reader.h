@@ -46,13 +46,15 @@ struct DarknetModel {
   std::vector<DarknetHead> heads;
 };
 
-/// Weights for a network that is only analysed.
+/// Weights for a network without a weights file.
 struct DarknetRandomWeights {
   /// Convolutions and connected layers: normal with variance 2 / inputs of one output (He et al.
   /// 2015, equation 10); normalisation neutral, biases 0. Same seed, same weights.
   std::uint64_t seed = 1;
   /// Most weights that the network may have.
   std::int64_t max_parameters = std::int64_t{1} << 29;
+  /// false: constants have types only (tensor/absent.h), for counting; nothing can run them.
+  bool elements = true;
 };
 
 /// Reads a Darknet network, batch 1. The weights file must hold exactly the weights of the network:

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <numbers>
 
+#include "narrows/tensor/absent.h"
+
 namespace narrows {
 namespace {
 
@@ -112,10 +114,7 @@ Result<Tensor> DarknetWeightCount::take(const Shape& shape, DarknetBlock) {
     return makeError("the network has more than {} weights", limit_);
   }
   count_ += shape.elements();
-  static constexpr float kNothing = 0;
-  return Tensor::borrow(TensorType{DType::f32, shape},
-                        reinterpret_cast<const std::byte*>(&kNothing),
-                        std::shared_ptr<const float>());
+  return withoutElements({DType::f32, shape});
 }
 
 Result<std::unique_ptr<DarknetWeights>> openDarknetWeights(ByteSpan bytes,

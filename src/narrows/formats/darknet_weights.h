@@ -30,8 +30,7 @@ class DarknetWeights {
   virtual Result<Tensor> take(const Shape& shape, DarknetBlock block) = 0;
 };
 
-/// Counts the weights of a network and checks `limit`. Its tensors have a type and no elements that
-/// may be read.
+/// Counts the weights of a network and checks `limit`. Its tensors have a type and no elements.
 class DarknetWeightCount final : public DarknetWeights {
  public:
   explicit DarknetWeightCount(std::int64_t limit) : limit_(limit) {}
