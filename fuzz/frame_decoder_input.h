@@ -1,19 +1,29 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
+#include "narrows/base/byte_io.h"
 #include "narrows/codec/params.h"
 
-/// Layout of an input of the frame decoder's fuzz target: one byte that names an interface (its
+/// Layout of an input of the frame decoder's fuzz targets: one byte that names an interface (its
 /// value modulo the number of interfaces) and one that says what follows: 255 for a whole frame,
-/// any other for a payload of form `value % 4`, which the target frames itself so that the checksum
+/// any other for a payload of form `value % 4`, which the targets frame itself so that the checksum
 /// does not keep it from the coders.
 namespace narrows::fuzz {
 
 inline constexpr unsigned kWholeFrame = 255;
 
-/// Small maps of every coder and of several widths, granularities and types.
+/// Small maps of every coder at its default level, and of several widths, granularities and types.
 std::vector<FeatureInterface> frameDecoderInterfaces();
+
+/// The same maps of the context coder at maximum effort alone: it fills large tables for each
+/// frame, and would slow the search among the others.
+std::vector<FeatureInterface> maximumEffortInterfaces();
+
+/// Decodes a hostile input. What is accepted must be well-formed: levels of the quantizer only, and
+/// the map it gives must encode and decode to itself.
+void decodeHostile(ByteSpan input, std::span<const FeatureInterface> interfaces);
 
 }  // namespace narrows::fuzz

@@ -33,9 +33,9 @@ Tensor seedMap(const TensorType& type) {
   return map;
 }
 
-Status writeSeeds(const std::filesystem::path& directory) {
+Status writeSeeds(const std::filesystem::path& directory,
+                  std::span<const FeatureInterface> interfaces) {
   std::filesystem::create_directories(directory);
-  const std::vector<FeatureInterface> interfaces = fuzz::frameDecoderInterfaces();
   for (std::size_t i = 0; i < interfaces.size(); ++i) {
     NARROWS_TRY(encoder, FeatureEncoder::create(interfaces[i]));
     const Tensor map = seedMap(interfaces[i].type);
@@ -61,13 +61,17 @@ Status writeSeeds(const std::filesystem::path& directory) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    fmt::print(stderr, "usage: {} DIRECTORY\n", argv[0]);
+    fmt::print(stderr, "usage: {} CORPUS\n", argv[0]);
     return 2;
   }
-  const narrows::Status status = narrows::writeSeeds(argv[1]);
-  if (!status.ok()) {
-    fmt::print(stderr, "{}\n", status.error().message);
-    return 1;
+  const std::filesystem::path corpus = argv[1];
+  for (const narrows::Status& status :
+       {narrows::writeSeeds(corpus / "frame_decoder", narrows::fuzz::frameDecoderInterfaces()),
+        narrows::writeSeeds(corpus / "maximum_effort", narrows::fuzz::maximumEffortInterfaces())}) {
+    if (!status.ok()) {
+      fmt::print(stderr, "{}\n", status.error().message);
+      return 1;
+    }
   }
   return 0;
 }
