@@ -12,8 +12,8 @@ struct Cost {
   /// Multiply-accumulates of convolutions and matrix products, the published convention: biases,
   /// normalisation, activations, pooling and resampling count nothing.
   std::int64_t macs = 0;
-  /// Elements of the floating-point constants that are read, each tensor once; neither statistics of
-  /// a batch normalisation nor single numbers in arithmetic (a scale, the 6 of a hard swish).
+  /// Elements of the floating-point constants that are read, each tensor once; neither statistics
+  /// of a batch normalisation nor single numbers in arithmetic (a scale, the 6 of a hard swish).
   std::int64_t parameters = 0;
   /// Elements of the outputs of nodes.
   std::int64_t activations = 0;
