@@ -1,9 +1,9 @@
 #include "fuzz/frame_decoder_input.h"
 
 #include <cmath>
+#include <utility>
 
 #include "narrows/base/assert.h"
-#include "narrows/codec/feature_codec.h"
 
 namespace narrows::fuzz {
 namespace {
@@ -31,21 +31,6 @@ void addInterfaces(std::vector<FeatureInterface>& interfaces, const CoderParams&
   interfaces.push_back({TensorType{DType::f32, Shape{0, 4, 2, 2}}, two_level, params});
 }
 
-void checkMap(const FeatureInterface& interface, TensorView map) {
-  if (interface.quantizer.kind == QuantizerKind::none) return;
-  for (const float value : map.as<float>()) NARROWS_ASSERT(std::isfinite(value));
-  auto encoder = FeatureEncoder::create(interface);
-  auto decoder = FeatureDecoder::create(interface);
-  NARROWS_ASSERT(encoder.ok() && decoder.ok());
-  ByteVector frame;
-  NARROWS_ASSERT(encoder->encode(map, 7, frame).ok());
-  Tensor again(interface.type);
-  NARROWS_ASSERT(decoder->decode(frame, again.mutableView()).ok());
-  const std::span<const float> a = map.as<float>();
-  const std::span<const float> b = again.as<float>();
-  for (std::size_t i = 0; i < a.size(); ++i) NARROWS_ASSERT(a[i] == b[i]);
-}
-
 }  // namespace
 
 std::vector<FeatureInterface> frameDecoderInterfaces() {
@@ -63,11 +48,23 @@ std::vector<FeatureInterface> maximumEffortInterfaces() {
   return interfaces;
 }
 
-void decodeHostile(ByteSpan input, std::span<const FeatureInterface> interfaces) {
+HostileDecoder::HostileDecoder(std::vector<FeatureInterface> interfaces) {
+  for (FeatureInterface& interface : interfaces) {
+    auto encoder = FeatureEncoder::create(interface);
+    auto decoder = FeatureDecoder::create(interface);
+    NARROWS_ASSERT(encoder.ok() && decoder.ok());
+    Tensor map(interface.type);
+    Tensor again(interface.type);
+    links_.push_back({std::move(interface), std::move(*encoder), std::move(*decoder),
+                      std::move(map), std::move(again)});
+  }
+}
+
+void HostileDecoder::decode(ByteSpan input) {
   if (input.size() < 2) return;
   const auto choice = std::to_integer<std::size_t>(input[0]);
   const auto shape = std::to_integer<unsigned>(input[1]);
-  const FeatureInterface& interface = interfaces[choice % interfaces.size()];
+  Link& link = links_[choice % links_.size()];
 
   ByteVector frame;
   if (shape == kWholeFrame) {
@@ -75,12 +72,20 @@ void decodeHostile(ByteSpan input, std::span<const FeatureInterface> interfaces)
   } else {
     beginFrame(frame);
     frame.insert(frame.end(), input.begin() + 2, input.end());
-    sealFrame(frame, static_cast<PayloadForm>(shape % 4), fingerprint(interface), 1);
+    sealFrame(frame, static_cast<PayloadForm>(shape % 4), fingerprint(link.interface), 1);
   }
-  auto decoder = FeatureDecoder::create(interface);
-  NARROWS_ASSERT(decoder.ok());
-  Tensor map(interface.type);
-  if (decoder->decode(frame, map.mutableView()).ok()) checkMap(interface, map);
+  if (link.decoder.decode(frame, link.map.mutableView()).ok()) checkMap(link);
+}
+
+void HostileDecoder::checkMap(Link& link) {
+  if (link.interface.quantizer.kind == QuantizerKind::none) return;
+  const std::span<const float> map = std::as_const(link.map).as<float>();
+  for (const float value : map) NARROWS_ASSERT(std::isfinite(value));
+  ByteVector frame;
+  NARROWS_ASSERT(link.encoder.encode(link.map.view(), 7, frame).ok());
+  NARROWS_ASSERT(link.decoder.decode(frame, link.again.mutableView()).ok());
+  const std::span<const float> again = std::as_const(link.again).as<float>();
+  for (std::size_t i = 0; i < map.size(); ++i) NARROWS_ASSERT(map[i] == again[i]);
 }
 
 }  // namespace narrows::fuzz

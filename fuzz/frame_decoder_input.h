@@ -1,11 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <vector>
 
 #include "narrows/base/byte_io.h"
-#include "narrows/codec/params.h"
+#include "narrows/codec/feature_codec.h"
 
 /// Layout of an input of the frame decoder's fuzz targets: one byte that names an interface (its
 /// value modulo the number of interfaces) and one that says what follows: 255 for a whole frame,
@@ -22,8 +21,28 @@ std::vector<FeatureInterface> frameDecoderInterfaces();
 /// frame, and would slow the search among the others.
 std::vector<FeatureInterface> maximumEffortInterfaces();
 
-/// Decodes a hostile input. What is accepted must be well-formed: levels of the quantizer only, and
-/// the map it gives must encode and decode to itself.
-void decodeHostile(ByteSpan input, std::span<const FeatureInterface> interfaces);
+/// Coders of some interfaces, made once and used for one input after the other, as a server does:
+/// nothing of a hostile frame may stay in them.
+class HostileDecoder {
+ public:
+  explicit HostileDecoder(std::vector<FeatureInterface> interfaces);
+
+  /// Decodes a hostile input. What is accepted must be well-formed: levels of the quantizer only,
+  /// and the map it gives must encode and decode to itself.
+  void decode(ByteSpan input);
+
+ private:
+  struct Link {
+    FeatureInterface interface;
+    FeatureEncoder encoder;
+    FeatureDecoder decoder;
+    Tensor map;
+    Tensor again;
+  };
+
+  static void checkMap(Link& link);
+
+  std::vector<Link> links_;
+};
 
 }  // namespace narrows::fuzz

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 
 #include "fuzz/frame_decoder_input.h"
 #include "narrows/base/file.h"
