@@ -254,6 +254,16 @@ TEST(Grpc, SilentServerIsReportedWithinTheDeadline) {
   EXPECT_LT(run.records[0].total, milliseconds(2000));
 }
 
+/// A peer that takes long over the handshake, as over TLS and a slow link, is waited for as long as
+/// the call may take, not given up and tried anew.
+TEST(Grpc, SlowHandshakeHasTheTimeOfTheCall) {
+  const SilentListener listener;
+  const auto transport = must(GrpcTransport::create(transportTo(listener.port())));
+  ByteVector reply;
+  const CallStatus status = transport->infer(writeRequest({}), milliseconds(1500), reply);
+  EXPECT_EQ(status.code, CallCode::deadline_exceeded) << toString(status);
+}
+
 /// A client that knows the protocol and nothing of narrows.
 TEST(Grpc, PlainClientOfTheProtocol) {
   const auto bundle = test::smallSplit(SmallHead::yolov2);

@@ -66,7 +66,9 @@ class GrpcTransport::Impl {
     arguments.SetMaxReceiveMessageSize(static_cast<int>(options.max_reply_bytes));
     // A server that is back is found again within a second.
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+    // By its name a pause, in fact the least time that an attempt is given, TLS handshake included;
+    // an attempt that is refused ends at once.
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     // Retries are the node's business: it knows its deadline and counts them.
     arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);

@@ -166,7 +166,7 @@ TEST(Wire, DamageToTheDigestsNameIsNoWayAroundIt) {
   ASSERT_NE(name, std::string::npos);
   for (std::size_t in_name = name; in_name < name + 6; ++in_name) {
     for (std::size_t other = 0; other < whole.size(); ++other) {
-      for (unsigned change = 1; change < 256; ++change) {
+      for (const unsigned change : {1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U, 255U}) {
         ByteVector damaged = whole;
         damaged[in_name] ^= std::byte{1};
         damaged[other] ^= static_cast<std::byte>(change);
