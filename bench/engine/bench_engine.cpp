@@ -11,6 +11,7 @@
 #include <ctime>
 #include <numeric>
 #include <random>
+#include <thread>
 
 #include "bench/engine/onnx_runtime.h"
 #include "narrows/base/file.h"
@@ -126,8 +127,14 @@ Status runOurs(Contest& contest) {
   return contest.ours->run(inputs, outputs);
 }
 
+/// One run, timed. Threads of the runtime that ran before may spin on for a while and hold the
+/// cores that this one is given: a pause lets them go to sleep, and a run that is not counted wakes
+/// ours.
 template <class Run>
 Status timed(const Run& run, std::vector<double>& wall, std::vector<double>& cpu) {
+  constexpr std::chrono::milliseconds kPause{10};
+  std::this_thread::sleep_for(kPause);
+  NARROWS_CHECK(run());
   const double cpu_before = cpuMilliseconds();
   const auto before = std::chrono::steady_clock::now();
   NARROWS_CHECK(run());
