@@ -9,32 +9,18 @@
 namespace narrows {
 namespace {
 
-constexpr std::size_t kNoLimit = std::size_t{1} << 30;
-
 const SymbolLayout kShapes[] = {{0, 4, 4},  {3, 0, 5},    {1, 1, 1},  {1, 1, 7},   {37, 1, 1},
                                 {2, 3, 5},  {4, 8, 8},    {16, 7, 9}, {3, 31, 33}, {8, 26, 26},
                                 {5, 13, 1}, {33, 12, 13}, {1, 64, 64}};
 
-ContextTables trained(const SymbolLayout& layout, test::MapKind kind, std::mt19937& random) {
-  ContextTrainer trainer(layout);
-  for (int i = 0; i < 3; ++i) trainer.observe(test::symbolMap(layout, kind, random));
-  return trainer.fit();
-}
-
-ByteVector encoded(LosslessCoder& coder, const std::vector<std::uint8_t>& symbols) {
-  ByteVector code;
-  const auto fits = coder.encode(symbols, kNoLimit, code);
-  NARROWS_ASSERT(fits.ok() && *fits);
-  return code;
-}
-
 /// A code from each path that every path decodes, and that is the same on all.
 void expectEveryPathAgrees(const SymbolLayout& layout, const ContextTables& tables,
                            const std::vector<std::uint8_t>& symbols) {
-  const ByteVector code = encoded(*makeContextCoder(layout, tables, UnitSearch::scalar), symbols);
+  const ByteVector code =
+      test::codeOf(*makeContextCoder(layout, tables, UnitSearch::scalar), symbols);
   for (const UnitSearch search : {UnitSearch::scalar, UnitSearch::avx2, UnitSearch::avx512}) {
     const auto coder = makeContextCoder(layout, tables, search);
-    ASSERT_EQ(encoded(*coder, symbols), code) << static_cast<int>(search);
+    ASSERT_EQ(test::codeOf(*coder, symbols), code) << static_cast<int>(search);
     std::vector<std::uint8_t> decoded(symbols.size(), 0xEE);
     const Status status = coder->decode(code, decoded);
     ASSERT_TRUE(status.ok()) << status.error().message;
@@ -65,8 +51,9 @@ TEST(ContextCoder, GivesBackEveryMapWithAnyTablesOnEveryPath) {
       SCOPED_TRACE(testing::Message() << layout.planes << 'x' << layout.height << 'x'
                                       << layout.width << ", " << layout.bits << " bits");
       for (const bool standard : {true, false}) {
-        const ContextTables tables = standard ? ContextTables::standard(layout)
-                                              : trained(layout, test::MapKind::smooth, random);
+        const ContextTables tables =
+            standard ? ContextTables::standard(layout)
+                     : test::fittedTables(layout, test::MapKind::smooth, 3, random);
         for (const test::MapKind kind : test::kMapKinds) {
           expectEveryPathAgrees(layout, tables, test::symbolMap(layout, kind, random));
         }
@@ -106,21 +93,21 @@ TEST(ContextCoder, LooksAtAPlaneThatIsAlike) {
     const auto parsed = ContextTables::parse(*bytes, layout);
     ASSERT_TRUE(parsed.ok()) << parsed.error().message;
     expectEveryPathAgrees(layout, *parsed, symbols);
-    EXPECT_EQ(encoded(*makeContextCoder(layout, tables), symbols),
-              encoded(*makeContextCoder(layout, *parsed), symbols));
+    EXPECT_EQ(test::codeOf(*makeContextCoder(layout, tables), symbols),
+              test::codeOf(*makeContextCoder(layout, *parsed), symbols));
   }
 }
 
 TEST(ContextCoder, SpendsAlmostNothingOnDeadPlanes) {
   const SymbolLayout layout{256, 26, 26, 2};
   const auto coder = makeContextCoder(layout, ContextTables::standard(layout));
-  EXPECT_LE(encoded(*coder, std::vector<std::uint8_t>(layout.symbols(), 0)).size(), 90U);
+  EXPECT_LE(test::codeOf(*coder, std::vector<std::uint8_t>(layout.symbols(), 0)).size(), 90U);
   ContextTrainer trainer(layout);
   std::vector<std::uint8_t> map(layout.symbols(), 0);
   std::fill_n(map.begin(), 26 * 26, std::uint8_t{1});
   for (int i = 0; i < 20; ++i) trainer.observe(map);
   const auto calibrated = makeContextCoder(layout, trainer.fit());
-  EXPECT_LE(encoded(*calibrated, map).size(), 16U);
+  EXPECT_LE(test::codeOf(*calibrated, map).size(), 16U);
 }
 
 /// The ideal of an adaptive coder with the same neighbours, symbol by symbol: its code length with
@@ -157,7 +144,7 @@ TEST(ContextCoder, CalibratedStaysNearAnAdaptiveCoderOfTheSameNeighbours) {
     }
     const std::vector<std::uint8_t> fresh = test::symbolMap(layout, test::MapKind::smooth, random);
     const auto coder = makeContextCoder(layout, trainer.fit());
-    const double bytes = static_cast<double>(encoded(*coder, fresh).size());
+    const double bytes = static_cast<double>(test::codeOf(*coder, fresh).size());
     EXPECT_LT(bytes, adaptiveBytes(layout, fresh) * 1.05) << bits << " bits";
   }
 }
@@ -167,11 +154,12 @@ TEST(ContextCoder, GivesAnErrorOrAMapForEveryTruncationAndBitFlip) {
   for (const int bits : {1, 2, 3, 4, 6, 8}) {
     const SymbolLayout layout{20, 9, 11, bits};
     for (const bool standard : {true, false}) {
-      const ContextTables tables = standard ? ContextTables::standard(layout)
-                                            : trained(layout, test::MapKind::sparse, random);
+      const ContextTables tables =
+          standard ? ContextTables::standard(layout)
+                   : test::fittedTables(layout, test::MapKind::sparse, 3, random);
       const auto coder = makeContextCoder(layout, tables);
       const auto symbols = test::symbolMap(layout, test::MapKind::sparse, random);
-      const ByteVector code = encoded(*coder, symbols);
+      const ByteVector code = test::codeOf(*coder, symbols);
       std::vector<std::uint8_t> decoded(symbols.size());
       for (std::size_t length = 0; length < code.size(); ++length) {
         EXPECT_FALSE(coder->decode(ByteSpan(code).first(length), decoded).ok()) << length;
@@ -193,14 +181,14 @@ TEST(ContextTables, SerializeAndParse) {
   std::mt19937 random(test::propertySeed());
   for (const int bits : {1, 2, 3, 4, 7}) {
     const SymbolLayout layout{6, 10, 11, bits};
-    const ContextTables tables = trained(layout, test::MapKind::smooth, random);
+    const ContextTables tables = test::fittedTables(layout, test::MapKind::smooth, 3, random);
     const auto bytes = tables.serialize();
     ASSERT_TRUE(bytes.ok()) << bytes.error().message;
     const auto parsed = ContextTables::parse(*bytes, layout);
     ASSERT_TRUE(parsed.ok()) << parsed.error().message;
     const auto symbols = test::symbolMap(layout, test::MapKind::smooth, random);
-    EXPECT_EQ(encoded(*makeContextCoder(layout, tables), symbols),
-              encoded(*makeContextCoder(layout, *parsed), symbols));
+    EXPECT_EQ(test::codeOf(*makeContextCoder(layout, tables), symbols),
+              test::codeOf(*makeContextCoder(layout, *parsed), symbols));
     SymbolLayout other = layout;
     other.bits = bits == 1 ? 2 : 1;
     EXPECT_FALSE(ContextTables::parse(*bytes, other).ok());
@@ -215,7 +203,7 @@ TEST(ContextTables, SerializeAndParse) {
       if (!broken.ok()) continue;
       const auto coder = makeContextCoder(layout, *broken);
       std::vector<std::uint8_t> decoded(symbols.size());
-      ASSERT_TRUE(coder->decode(encoded(*coder, symbols), decoded).ok());
+      ASSERT_TRUE(coder->decode(test::codeOf(*coder, symbols), decoded).ok());
       EXPECT_EQ(decoded, symbols);
     }
   }

@@ -11,21 +11,6 @@
 namespace narrows {
 namespace {
 
-constexpr std::size_t kNoLimit = std::size_t{1} << 30;
-
-ContextTables trained(const SymbolLayout& layout, test::MapKind kind, std::mt19937& random) {
-  ContextTrainer trainer(layout);
-  for (int i = 0; i < 5; ++i) trainer.observe(test::symbolMap(layout, kind, random));
-  return trainer.fit();
-}
-
-ByteVector encoded(LosslessCoder& coder, const std::vector<std::uint8_t>& symbols) {
-  ByteVector code;
-  const auto fits = coder.encode(symbols, kNoLimit, code);
-  NARROWS_ASSERT(fits.ok() && *fits);
-  return code;
-}
-
 TEST(MixingCoder, GivesBackEveryMapInAnOddNumberOfBytes) {
   const std::uint32_t seed = test::propertySeed();
   SCOPED_TRACE(test::seedTrace(seed));
@@ -35,11 +20,12 @@ TEST(MixingCoder, GivesBackEveryMapInAnOddNumberOfBytes) {
     for (layout.bits = 1; layout.bits <= 8; ++layout.bits) {
       SCOPED_TRACE(testing::Message() << layout.planes << " planes, " << layout.bits << " bits");
       const auto coder = makeMixingCoder(
-          layout, layout.bits % 2 == 0 ? ContextTables::standard(layout)
-                                       : trained(layout, test::MapKind::smooth, random));
+          layout, layout.bits % 2 == 0
+                      ? ContextTables::standard(layout)
+                      : test::fittedTables(layout, test::MapKind::smooth, 5, random));
       for (const test::MapKind kind : test::kMapKinds) {
         const std::vector<std::uint8_t> symbols = test::symbolMap(layout, kind, random);
-        const ByteVector code = encoded(*coder, symbols);
+        const ByteVector code = test::codeOf(*coder, symbols);
         EXPECT_EQ(code.size() % 2, symbols.empty() ? 0U : 1U);
         std::vector<std::uint8_t> decoded(symbols.size(), 0xEE);
         const Status status = coder->decode(code, decoded);
@@ -58,10 +44,10 @@ TEST(MixingCoder, IsSmallerThanTheFastOne) {
   std::mt19937 random(test::propertySeed());
   for (int bits = 1; bits <= 4; ++bits) {
     const SymbolLayout layout{24, 28, 28, bits};
-    const ContextTables tables = trained(layout, test::MapKind::smooth, random);
+    const ContextTables tables = test::fittedTables(layout, test::MapKind::smooth, 5, random);
     const auto symbols = test::symbolMap(layout, test::MapKind::smooth, random);
-    EXPECT_LT(encoded(*makeMixingCoder(layout, tables), symbols).size(),
-              encoded(*makeContextCoder(layout, tables), symbols).size());
+    EXPECT_LT(test::codeOf(*makeMixingCoder(layout, tables), symbols).size(),
+              test::codeOf(*makeContextCoder(layout, tables), symbols).size());
   }
 }
 
@@ -76,7 +62,7 @@ TEST(MixingCoder, GivesAnErrorOrAMapForEveryTruncationAndBitFlip) {
     ASSERT_TRUE(made.ok());
     LosslessCoder& coder = **made;
     const auto symbols = test::symbolMap(layout, test::MapKind::sparse, random);
-    const ByteVector code = encoded(coder, symbols);
+    const ByteVector code = test::codeOf(coder, symbols);
     std::vector<std::uint8_t> decoded(symbols.size());
     ASSERT_TRUE(coder.decode(code, decoded).ok());
     EXPECT_EQ(decoded, symbols);

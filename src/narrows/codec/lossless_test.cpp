@@ -17,7 +17,7 @@ std::unique_ptr<LosslessCoder> coderFor(CoderKind kind, const SymbolLayout& layo
   return std::move(*coder);
 }
 
-constexpr std::size_t kNoLimit = std::size_t{1} << 30;
+using test::kNoLimit;
 
 TEST(LosslessCoders, GiveBackEveryMapOfEveryShapeAndWidth) {
   const std::uint32_t seed = test::propertySeed();

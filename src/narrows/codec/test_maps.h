@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "narrows/base/assert.h"
+#include "narrows/codec/context_tables.h"
 #include "narrows/codec/lossless.h"
 #include "narrows/tensor/tensor.h"
 
@@ -69,6 +71,25 @@ inline Tensor featureMap(const Shape& shape, std::mt19937& random, double zeros 
     value = uniform(random) < zeros ? 0.0F : std::max(0.0F, normal(random));
   }
   return map;
+}
+
+/// A limit that no code of a test reaches, bytes.
+inline constexpr std::size_t kNoLimit = std::size_t{1} << 30;
+
+/// Tables fitted to `maps` maps of this kind.
+inline ContextTables fittedTables(const SymbolLayout& layout, MapKind kind, int maps,
+                                  std::mt19937& random) {
+  ContextTrainer trainer(layout);
+  for (int i = 0; i < maps; ++i) trainer.observe(symbolMap(layout, kind, random));
+  return trainer.fit();
+}
+
+/// The code of a map that the coder takes without a limit.
+inline ByteVector codeOf(LosslessCoder& coder, const std::vector<std::uint8_t>& symbols) {
+  ByteVector code;
+  const auto fits = coder.encode(symbols, kNoLimit, code);
+  NARROWS_ASSERT(fits.ok() && *fits);
+  return code;
 }
 
 /// CRC-32 by its definition: polynomial division bit by bit.
