@@ -40,6 +40,14 @@ std::string nearestCuts(const Graph& graph, std::string_view wanted) {
 
 }  // namespace
 
+void addCutOptions(CLI::App& app, std::vector<std::string>& cuts, std::size_t& tensors) {
+  app.add_option("--cut", cuts,
+                 "Cut at this tensor (\"A+B\" for two); may be repeated (default: every cut)");
+  app.add_option("--tensors", tensors, "Without --cut: cuts of up to K tensors")
+      ->check(CLI::Range(1, 4))
+      ->capture_default_str();
+}
+
 CutList listCuts(const Graph& graph, std::size_t tensors) {
   if (tensors <= 1) return {singleTensorCuts(graph), true};
   CutSearch search;

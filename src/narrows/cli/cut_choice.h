@@ -1,5 +1,6 @@
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "narrows/graph/cuts.h"
 
 namespace narrows {
+
+/// --cut and --tensors, for commands that take many cuts at once.
+void addCutOptions(CLI::App& app, std::vector<std::string>& cuts, std::size_t& tensors);
 
 /// Cuts of up to `tensors` tensors.
 CutList listCuts(const Graph& graph, std::size_t tensors);

@@ -122,11 +122,7 @@ int runEval(std::span<const std::string> arguments) {
   addModelOptions(app, options.model);
   addDataOptions(app, options.data, true);
   addCalibrationOptions(app, options.calibration);
-  app.add_option("--cut", options.cuts,
-                 "Cut at this tensor (\"A+B\" for two); may be repeated (default: every cut)");
-  app.add_option("--tensors", options.tensors, "Without --cut: cuts of up to K tensors")
-      ->check(CLI::Range(1, 4))
-      ->capture_default_str();
+  addCutOptions(app, options.cuts, options.tensors);
   app.add_option("--bits", options.bits, "Widths: 4, 1-8 or 1,2,4")->capture_default_str();
   app.add_option("--quantizer", options.quantizers, "uniform, two_level or none; may be repeated")
       ->capture_default_str();

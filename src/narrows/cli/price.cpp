@@ -153,11 +153,7 @@ int runPrice(std::span<const std::string> arguments) {
   options.cost.server = "gpu-server";
   CLI::App& app = parser.app();
   addModelOptions(app, options.model);
-  app.add_option("--cut", options.cuts,
-                 "Cut at this tensor (\"A+B\" for two); may be repeated (default: every cut)");
-  app.add_option("--tensors", options.tensors, "Without --cut: cuts of up to K tensors")
-      ->check(CLI::Range(1, 4))
-      ->capture_default_str();
+  addCutOptions(app, options.cuts, options.tensors);
   app.add_option("--bits", options.bits, "Widths: 4, 1-8 or 1,2,4")->capture_default_str();
   app.add_option("--jpeg-bytes", options.jpeg_bytes,
                  "Size of a JPEG picture, to price sending that");
