@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "narrows/cost/profiles.h"
-#include "narrows/graph/liveness.h"
 
 namespace narrows {
 namespace {
@@ -11,34 +12,12 @@ namespace {
 constexpr double kMillion = 1e6;
 constexpr double kSecondsPerHour = 3600;
 
-DeviceModel thisHost() {
-  DeviceModel host;
-  host.name = "this host";
-  host.summary = "times measured here, one thread; power not known";
-  return host;
-}
-
-Status readDevice(const std::string& name, const Graph& graph, DeviceModel& device,
-                  std::optional<ComputeModel>& compute) {
-  if (name.empty()) {
-    device = thisHost();
-    return {};
-  }
+/// Empty for this host.
+Status readDevice(const std::string& name, std::optional<DeviceModel>& device) {
+  if (name.empty()) return {};
   NARROWS_TRY(found, findDeviceModel(name));
-  NARROWS_TRY(model, ComputeModel::create(found, graph));
   device = std::move(found);
-  compute = std::move(model);
   return {};
-}
-
-PieceCost measuredPiece(Seconds time, const Graph& piece) {
-  PieceCost cost;
-  cost.time = time;
-  cost.origin = Origin::measured;
-  const MemoryNeed memory = peakMemory(piece);
-  cost.weights = memory.weights;
-  cost.activations = memory.activations;
-  return cost;
 }
 
 double millijoules(Joules energy) {
@@ -49,10 +28,6 @@ Cell numberIf(bool known, double value) {
   Cell cell;
   if (known) cell = value;
   return cell;
-}
-
-bool crosses(const Plan& plan, const Transfer& transfer) {
-  return plan.deviceOf(transfer.source, true) != plan.deviceOf(transfer.destination, false);
 }
 
 std::string describe(std::string_view role, const DeviceModel& device,
@@ -84,71 +59,24 @@ void addCostOptions(CLI::App& app, CostOptions& options) {
       ->check(CLI::PositiveNumber);
 }
 
-Result<DesignPricer> DesignPricer::create(const CostOptions& options, const Graph& graph) {
-  DesignPricer pricer(options, graph);
-  NARROWS_CHECK(
-      readDevice(options.device, graph, pricer.node_, pricer.node_compute_).within("--device"));
-  NARROWS_CHECK(
-      readDevice(options.server, graph, pricer.server_, pricer.server_compute_).within("--server"));
+Result<SplitSetting> readSetting(const CostOptions& options) {
+  SplitSetting setting;
+  NARROWS_CHECK(readDevice(options.device, setting.node).within("--device"));
+  NARROWS_CHECK(readDevice(options.server, setting.server).within("--server"));
   if (options.links.empty()) return makeError("--link: give at least one");
   for (const std::string& name : options.links) {
     auto link = findLinkModel(name).within("--link");
     if (!link.ok()) return link.takeError();
-    pricer.links_.push_back(std::move(*link));
+    setting.links.push_back(std::move(*link));
   }
-  return pricer;
+  setting.answer = Bytes(static_cast<double>(options.answer_bytes));
+  return setting;
 }
 
-Result<std::vector<PlanPricer>> DesignPricer::make(const SplitModel& split,
-                                                   const HostTimes& times) const {
-  PlanSetting setting;
-  for (const Device& device : split.plan.devices) {
-    const bool is_server = device.name == kServerDevice;
-    setting.devices.push_back(is_server ? server_ : node_);
-    setting.cabled.push_back(is_server);
-  }
-  setting.answer = Bytes(static_cast<double>(options_.answer_bytes));
-  std::vector<PieceCost> pieces;
-  for (std::size_t i = 0; i < split.pieces.size(); ++i) {
-    const std::size_t device = split.plan.pieces[i].device.index();
-    const bool is_server = split.plan.devices[device].name == kServerDevice;
-    const std::optional<ComputeModel>& compute = is_server ? server_compute_ : node_compute_;
-    if (!compute) {
-      pieces.push_back(measuredPiece(is_server ? times.server : times.node, split.pieces[i]));
-      continue;
-    }
-    NARROWS_TRY(cost, compute->cost(split.pieces[i]));
-    pieces.push_back(cost);
-  }
-  std::vector<PlanPricer> pricers;
-  for (const LinkModel& link : links_) {
-    setting.links = {link};
-    NARROWS_TRY(pricer, PlanPricer::create(split.plan, setting, pieces));
-    pricers.push_back(std::move(pricer));
-    bool crossed = false;
-    for (const Transfer& transfer : split.plan.transfers)
-      crossed = crossed || crosses(split.plan, transfer);
-    if (!crossed) break;
-  }
-  return pricers;
-}
-
-Result<std::vector<PlanPricer>> DesignPricer::forCut(const Cut& cut, const HostTimes& times) const {
-  std::vector<FeatureInterface> interfaces;
-  for (ValueId value : cut.values) interfaces.push_back(plainInterface(graph_->type(value)));
-  NARROWS_TRY(split, splitAt(*graph_, cut, std::move(interfaces)));
-  return make(split, times);
-}
-
-Result<std::vector<PlanPricer>> DesignPricer::forPicture(const ImageInterface& interface,
-                                                         const HostTimes& times) const {
-  NARROWS_TRY(split, allOnServer(*graph_, interface));
-  return make(split, times);
-}
-
-Result<std::vector<PlanPricer>> DesignPricer::onNode(const HostTimes& times) const {
-  NARROWS_TRY(split, allOnNode(*graph_));
-  return make(split, times);
+Result<DesignPricer> DesignPricer::create(const CostOptions& options, const Graph& graph) {
+  NARROWS_TRY(setting, readSetting(options));
+  NARROWS_TRY(splits, SplitPricer::create(std::move(setting), graph));
+  return DesignPricer(options, std::move(splits));
 }
 
 std::vector<Column> DesignPricer::columns() const {
@@ -165,7 +93,7 @@ std::vector<Column> DesignPricer::columns() const {
                               {"node_mj", "node mJ", 2},
                               {"server_mj", "server mJ", 1},
                               {"node_memory_mb", "node MB", 2}};
-  if (node_.memory) columns.push_back({"fits_node", "fits"});
+  if (splits_.node().memory) columns.push_back({"fits_node", "fits"});
   if (options_.frames_per_second > 0) {
     columns.push_back({"mj_at_rate", "mJ at rate", 1});
     if (options_.battery_wh > 0) columns.push_back({"battery_h", "battery h", 2});
@@ -176,18 +104,13 @@ std::vector<Column> DesignPricer::columns() const {
 
 std::vector<Cell> DesignPricer::cells(PlanPricer& pricer, Bytes bytes, Seconds encode,
                                       Seconds decode) const {
-  std::vector<FrameCost> frames(pricer.transferCount());
-  // All tensors of a cut travel in one message.
-  if (const auto first = pricer.firstCrossing()) {
-    frames[*first] = {bytes, node_.coding_slowdown * encode, server_.coding_slowdown * decode};
-  }
-  const Price& price = pricer.price(frames);
+  const Price& price = splits_.price(pricer, bytes, encode, decode);
   const bool on_link = !price.radios.empty();
   const DevicePrice none;
   const DevicePrice& node = price.devices[0];
   const DevicePrice& server = price.devices.size() > 1 ? price.devices[1] : none;
-  const bool node_power = node_.compute_power.has_value();
-  const bool server_power = server_.compute_power.has_value();
+  const bool node_power = splits_.node().compute_power.has_value();
+  const bool server_power = splits_.server().compute_power.has_value();
   const std::string busiest = price.bottleneck_is_link      ? "link"
                               : price.bottleneck_index == 0 ? "node"
                                                             : "server";
@@ -204,7 +127,8 @@ std::vector<Cell> DesignPricer::cells(PlanPricer& pricer, Bytes bytes, Seconds e
                           numberIf(node_power, millijoules(node.energy())),
                           numberIf(server_power, millijoules(server.energy())),
                           static_cast<double>(node.memory()) / kMillion};
-  if (node_.memory) cells.emplace_back(static_cast<double>(node.memory()) <= *node_.memory);
+  if (splits_.node().memory)
+    cells.emplace_back(static_cast<double>(node.memory()) <= *splits_.node().memory);
   if (const double rate = options_.frames_per_second; rate > 0) {
     const auto energy = pricer.energyAtRate(price, 0, rate);
     cells.emplace_back(numberIf(energy.has_value(), millijoules(energy.value_or(Joules()))));
@@ -220,9 +144,9 @@ std::vector<Cell> DesignPricer::cells(PlanPricer& pricer, Bytes bytes, Seconds e
 }
 
 std::string DesignPricer::legend() const {
-  std::string text = describe("node", node_, node_compute_);
-  text += describe("server", server_, server_compute_);
-  for (const LinkModel& link : links_)
+  std::string text = describe("node", splits_.node(), splits_.nodeCompute());
+  text += describe("server", splits_.server(), splits_.serverCompute());
+  for (const LinkModel& link : splits_.links())
     text += fmt::format("link {}: {} (modelled)\n", link.name, link.summary);
   text +=
       "latency: critical path, answer included. node mJ: compute, coding and link of one frame, "

@@ -1,18 +1,13 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "narrows/base/result.h"
 #include "narrows/base/units.h"
 #include "narrows/cli/table.h"
-#include "narrows/codec/params.h"
-#include "narrows/cost/compute_model.h"
-#include "narrows/cost/plan_pricer.h"
-#include "narrows/graph/cuts.h"
-#include "narrows/plan/split.h"
+#include "narrows/cost/split_pricer.h"
 
 namespace narrows {
 
@@ -32,25 +27,17 @@ struct CostOptions {
 /// Adds --link, --device, --server, --answer-bytes, --fps and --battery-wh.
 void addCostOptions(CLI::App& app, CostOptions& options);
 
-/// Times of a design's two sides on this host, one thread; measured.
-struct HostTimes {
-  Seconds node;
-  Seconds server;
-};
+/// The profiles that the options name; the error says which option is wrong.
+Result<SplitSetting> readSetting(const CostOptions& options);
 
-/// Prices splits of one network over one or more links.
+/// Prices splits of one network over one or more links, as rows of a table.
 class DesignPricer {
  public:
   /// The graph must outlive it. Fails on an unknown profile, a mistake in one, and a device that
   /// has no figures for the network.
   static Result<DesignPricer> create(const CostOptions& options, const Graph& graph);
 
-  /// A pricer for each link. Times are used for devices that are this host, and needed there.
-  Result<std::vector<PlanPricer>> forCut(const Cut& cut, const HostTimes& times) const;
-  Result<std::vector<PlanPricer>> forPicture(const ImageInterface& interface,
-                                             const HostTimes& times) const;
-  /// Nothing crosses: one pricer.
-  Result<std::vector<PlanPricer>> onNode(const HostTimes& times) const;
+  const SplitPricer& splits() const { return splits_; }
 
   std::vector<Column> columns() const;
   /// One row: a frame of that size, with its coding times on this host. Cells in the order of
@@ -61,18 +48,11 @@ class DesignPricer {
   std::string legend() const;
 
  private:
-  DesignPricer(const CostOptions& options, const Graph& graph)
-      : options_(options), graph_(&graph) {}
-  Result<std::vector<PlanPricer>> make(const SplitModel& split, const HostTimes& times) const;
+  DesignPricer(const CostOptions& options, SplitPricer splits)
+      : options_(options), splits_(std::move(splits)) {}
 
   CostOptions options_;
-  const Graph* graph_;
-  DeviceModel node_;
-  DeviceModel server_;
-  /// Absent for this host.
-  std::optional<ComputeModel> node_compute_;
-  std::optional<ComputeModel> server_compute_;
-  std::vector<LinkModel> links_;
+  SplitPricer splits_;
 };
 
 }  // namespace narrows

@@ -37,7 +37,7 @@ TEST(DesignPricer, AddsMeasuredTimesOfThisHostToTheLink) {
   ASSERT_TRUE(pricer.ok()) << pricer.error().message;
   auto cut = findCut(graph, "pool2");
   ASSERT_TRUE(cut.ok());
-  auto links = pricer->forCut(*cut, {milliseconds(5), milliseconds(2)});
+  auto links = pricer->splits().forCut(*cut, {milliseconds(5), milliseconds(2)});
   ASSERT_TRUE(links.ok()) << links.error().message;
   ASSERT_EQ(links->size(), 2u);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -67,7 +67,7 @@ TEST(DesignPricer, SlowsCodingDownOnTheNode) {
   ASSERT_TRUE(pricer.ok()) << pricer.error().message;
   auto cut = findCut(graph, "pool2");
   ASSERT_TRUE(cut.ok());
-  auto links = pricer->forCut(*cut, {});
+  auto links = pricer->splits().forCut(*cut, {});
   ASSERT_TRUE(links.ok());
   const auto without = pricer->cells((*links)[0], Bytes(1000), {}, {});
   const auto with = pricer->cells((*links)[0], Bytes(1000), milliseconds(3), {});
@@ -91,13 +91,14 @@ TEST(DesignPricer, PricesTheEndsToo) {
   options.links = {"ble4"};
   auto pricer = DesignPricer::create(options, graph);
   ASSERT_TRUE(pricer.ok());
-  auto node = pricer->onNode({milliseconds(8), milliseconds(1)});
+  auto node = pricer->splits().onNode({milliseconds(8), milliseconds(1)});
   ASSERT_TRUE(node.ok());
   ASSERT_EQ(node->size(), 1u);
   const auto on_node = pricer->cells((*node)[0], Bytes(), {}, {});
   EXPECT_NEAR(number(*pricer, on_node, "latency_ms"), 8, 1e-12);
   EXPECT_EQ(std::get<std::string>(on_node.back()), "measured");
-  auto server = pricer->forPicture({ImageCoding::jpeg, 90}, {milliseconds(8), milliseconds(1)});
+  auto server =
+      pricer->splits().forPicture({ImageCoding::jpeg, 90}, {milliseconds(8), milliseconds(1)});
   ASSERT_TRUE(server.ok());
   const auto on_server = pricer->cells((*server)[0], Bytes(4000), milliseconds(2), {});
   EXPECT_NEAR(number(*pricer, on_server, "latency_ms"), 3 + number(*pricer, on_server, "link_ms"),

@@ -80,16 +80,16 @@ void addRows(Table& table, const DesignPricer& pricer, std::vector<PlanPricer>& 
 
 Status addEnds(Table& table, const DesignPricer& pricer, const PriceOptions& options,
                const Graph& graph) {
-  NARROWS_TRY(on_node, pricer.onNode({}));
+  NARROWS_TRY(on_node, pricer.splits().onNode({}));
   addRows(table, pricer, on_node, "(all on node)", "-", 0, {}, {});
   // Only a network of one picture can take it as it is.
-  auto raw = pricer.forPicture({ImageCoding::raw, 100}, {});
+  auto raw = pricer.splits().forPicture({ImageCoding::raw, 100}, {});
   if (!raw.ok()) return {};
   const auto samples = static_cast<double>(graph.type(graph.inputs()[0]).elements());
   addRows(table, pricer, *raw, "(all on server)", "8-bit samples",
           samples + static_cast<double>(kFrameHeaderBytes), {}, {});
   if (options.jpeg_bytes > 0) {
-    NARROWS_TRY(jpeg, pricer.forPicture({ImageCoding::jpeg, 90}, {}));
+    NARROWS_TRY(jpeg, pricer.splits().forPicture({ImageCoding::jpeg, 90}, {}));
     addRows(table, pricer, jpeg, "(all on server)", "JPEG",
             static_cast<double>(options.jpeg_bytes + kFrameHeaderBytes), {}, {});
   }
@@ -106,7 +106,7 @@ Status price(const PriceOptions& options) {
   Table table(allColumns(pricer));
   NARROWS_CHECK(addEnds(table, pricer, options, model.graph));
   for (const Cut& cut : cuts) {
-    NARROWS_TRY(links, pricer.forCut(cut, {}));
+    NARROWS_TRY(links, pricer.splits().forCut(cut, {}));
     for (int bits : widths) {
       NARROWS_TRY(frames, measurePacking(model.graph, cut, bits, options.model.seed));
       addRows(table, pricer, links, cutName(model.graph, cut), fmt::format("{} bit, packed", bits),

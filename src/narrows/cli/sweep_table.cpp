@@ -69,7 +69,7 @@ class SweepRows {
 Status SweepRows::image(const ImageSweep& image, const SweepBaseline& baseline) {
   std::vector<PlanPricer> links;
   if (pricer_ != nullptr) {
-    NARROWS_TRY(made, pricer_->forPicture(image.interface, {{}, baseline.uncut_time}));
+    NARROWS_TRY(made, pricer_->splits().forPicture(image.interface, {{}, baseline.uncut_time}));
     links = std::move(made);
   }
   const bool jpeg = image.interface.coding == ImageCoding::jpeg;
@@ -102,7 +102,7 @@ Status SweepRows::image(const ImageSweep& image, const SweepBaseline& baseline) 
 Status SweepRows::cut(const CutSweep& sweep, const Graph& graph, const SweepBaseline& baseline) {
   std::vector<PlanPricer> links;
   if (pricer_ != nullptr) {
-    NARROWS_TRY(made, pricer_->forCut(sweep.cut, {sweep.node_time, sweep.server_time}));
+    NARROWS_TRY(made, pricer_->splits().forCut(sweep.cut, {sweep.node_time, sweep.server_time}));
     links = std::move(made);
   }
   std::string shape;
@@ -140,7 +140,7 @@ Status SweepRows::cut(const CutSweep& sweep, const Graph& graph, const SweepBase
 Status SweepRows::onNode(const SweepBaseline& baseline) {
   std::vector<PlanPricer> links;
   if (pricer_ != nullptr) {
-    NARROWS_TRY(made, pricer_->onNode({baseline.uncut_time, {}}));
+    NARROWS_TRY(made, pricer_->splits().onNode({baseline.uncut_time, {}}));
     links = std::move(made);
   }
   std::vector<Cell> row{std::string("(all on node)"),
