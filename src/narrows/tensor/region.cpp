@@ -54,6 +54,28 @@ Region Region::intersection(const Region& other) const {
   return result;
 }
 
+Region Region::hull(const Region& other) const {
+  NARROWS_ASSERT(rank_ == other.rank_);
+  Region result;
+  result.rank_ = rank_;
+  for (std::size_t axis = 0; axis < rank_; ++axis) {
+    result.intervals_[axis] = {std::min(intervals_[axis].begin, other.intervals_[axis].begin),
+                               std::max(intervals_[axis].end, other.intervals_[axis].end)};
+  }
+  return result;
+}
+
+bool Region::contains(const Region& other) const {
+  return intersection(other) == other;
+}
+
+Region Region::with(std::size_t axis, Interval interval) const {
+  NARROWS_ASSERT(axis < rank_ && interval.begin >= 0 && interval.begin <= interval.end);
+  Region result = *this;
+  result.intervals_[axis] = interval;
+  return result;
+}
+
 std::string toString(const Region& region) {
   std::string text = "[";
   for (std::size_t axis = 0; axis < region.rank(); ++axis) {

@@ -39,6 +39,12 @@ class Region {
   /// Whether every element of this box lies in a tensor of this shape.
   bool fits(const Shape& shape) const;
   Region intersection(const Region& other) const;
+  /// The smallest box that holds both; they have one rank.
+  Region hull(const Region& other) const;
+  /// Whether all of `other`, of the same rank, lies in this box.
+  bool contains(const Region& other) const;
+  /// The box with another interval along `axis`; asserts what `create` checks.
+  Region with(std::size_t axis, Interval interval) const;
 
   friend bool operator==(const Region& a, const Region& b) {
     return std::equal(a.intervals().begin(), a.intervals().end(), b.intervals().begin(),
