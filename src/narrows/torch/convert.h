@@ -1,0 +1,38 @@
+#pragma once
+
+#include <exception>
+#include <type_traits>
+#include <utility>
+
+#include "narrows/base/result.h"
+#include "narrows/tensor/tensor.h"
+#include "narrows/torch/aten.h"
+
+namespace narrows::torched {
+
+/// Arithmetic of floating-point values: single is how networks are trained, double how gradients
+/// are checked.
+at::ScalarType scalarType(bool double_precision);
+
+/// The elements as a tensor of libtorch, copied. Floating-point ones become `real`; unsigned types
+/// of more than 8 bits, which libtorch lacks, are an error.
+Result<at::Tensor> toAten(TensorView view, at::ScalarType real);
+/// The elements, copied, as `dtype`.
+Tensor fromAten(const at::Tensor& tensor, DType dtype);
+
+at::IntArrayRef extentsOf(const Shape& shape);
+
+/// What `body` returns; an exception of libtorch becomes an error. Everything that calls libtorch
+/// from outside this folder passes here.
+template <class Body>
+auto guarded(Body&& body) -> std::invoke_result_t<Body> {
+  try {
+    return body();
+  } catch (const c10::Error& error) {
+    return makeError("libtorch: {}", error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return makeError("libtorch: {}", error.what());
+  }
+}
+
+}  // namespace narrows::torched

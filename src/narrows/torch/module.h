@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "narrows/graph/graph.h"
+#include "narrows/torch/operators.h"
+
+namespace narrows::torched {
+
+/// A graph on libtorch's operators. Constants are tensors: those that training changes are leaves
+/// of the gradient, statistics of normalisations are moved by training runs, the rest stays.
+class GraphModule {
+ public:
+  /// Takes what replaces a value from the value on.
+  using Replacement = std::function<at::Tensor(const at::Tensor&)>;
+
+  /// Fails on constants that libtorch cannot hold.
+  static Result<GraphModule> create(const Graph& graph, at::ScalarType real);
+
+  const Graph& graph() const { return graph_; }
+  at::ScalarType real() const { return real_; }
+  const std::vector<ValueId>& parameters() const { return parameters_; }
+  const std::vector<ValueId>& statistics() const { return statistics_; }
+  const at::Tensor& constant(ValueId id) const { return constants_[id.index()]; }
+
+  /// Everybody that reads the value gets what `replacement` makes of it.
+  void replace(ValueId value, Replacement replacement) {
+    replacements_[value] = std::move(replacement);
+  }
+
+  /// The wanted values (of the graph, in that order) for inputs of any batch. Values that are
+  /// replaced count as they are after it. Nodes that no wanted value needs do not run. Throws what
+  /// libtorch throws, and std::runtime_error where a node cannot take a batch.
+  Tensors run(const Tensors& inputs, const NormMode& norm,
+              const std::vector<ValueId>& wanted) const;
+
+  /// The graph with the constants as they are now.
+  Result<Graph> currentGraph() const;
+
+ private:
+  GraphModule() = default;
+  void checkBatch(const Node& node) const;
+
+  Graph graph_;
+  at::ScalarType real_ = at::kFloat;
+  std::vector<at::Tensor> constants_;  // by value
+  std::vector<bool> depends_;          // by value: on an input
+  std::vector<ValueId> parameters_;
+  std::vector<ValueId> statistics_;
+  std::map<ValueId, Replacement> replacements_;
+};
+
+}  // namespace narrows::torched
