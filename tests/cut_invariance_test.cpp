@@ -10,13 +10,14 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "narrows/base/file.h"
 #include "narrows/engine/engine.h"
 #include "narrows/formats/model_file.h"
 #include "narrows/graph/passes.h"
 #include "narrows/graph/random_graph.h"
 #include "narrows/plan/split.h"
+#include "tests/support/difference.h"
 #include "tests/support/figure.h"
+#include "tests/support/model_input.h"
 #include "tests/support/shared_data.h"
 
 namespace narrows::test {
@@ -39,24 +40,6 @@ Result<std::vector<Tensor>> run(const Engine& engine, const Graph& graph,
 
 std::vector<TensorView> viewsOf(std::span<const Tensor> tensors) {
   return {tensors.begin(), tensors.end()};
-}
-
-/// Largest difference of an element, relative to the range of `expected`. 0 only for equal bits.
-double differenceOf(const Tensor& actual, const Tensor& expected) {
-  const ByteSpan a = actual.view().bytes();
-  const ByteSpan b = expected.view().bytes();
-  if (actual.type() != expected.type()) return INFINITY;
-  if (std::equal(a.begin(), a.end(), b.begin(), b.end())) return 0;
-  if (expected.dtype() != DType::f32) return INFINITY;
-  const auto x = actual.as<float>();
-  const auto y = expected.as<float>();
-  const auto [low, high] = std::minmax_element(y.begin(), y.end());
-  double worst = std::numeric_limits<double>::min();
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    const double difference = std::fabs(static_cast<double>(x[i]) - y[i]);
-    worst = std::isfinite(difference) ? std::max(worst, difference) : INFINITY;
-  }
-  return worst / std::max(static_cast<double>(*high) - *low, 1e-12);
 }
 
 /// The graph split at `cut` as it is deployed, with interfaces that lose nothing.
@@ -122,20 +105,6 @@ std::vector<const Cut*> sample(const std::vector<Cut>& cuts, std::size_t most) {
     chosen.push_back(&cuts[index]);
   }
   return chosen;
-}
-
-/// A stored input of the model's size if there is one, else a random one.
-Tensor inputFor(const fs::path& vectors, std::string_view prefix, const TensorType& type) {
-  for (const auto& entry : fs::directory_iterator(vectors)) {
-    const std::string name = entry.path().filename().string();
-    if (prefix.empty() || name.rfind(prefix, 0) != 0) continue;
-    auto bytes = readFile(entry.path());
-    if (!bytes.ok() || bytes->size() < type.bytes()) continue;
-    Tensor tensor(type);  // the first sample
-    std::copy_n(bytes->begin(), type.bytes(), tensor.mutableView().bytes().begin());
-    return tensor;
-  }
-  return randomTensor(type, 1);
 }
 
 struct Model {
