@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -26,6 +27,7 @@ struct FrameClock {
 struct FrameStatistics {
   std::size_t frames = 0;
   double total_bytes = 0;
+  double total_squares = 0;  // of bytes
   std::size_t worst_bytes = 0;
   Seconds encode_time;
   Seconds decode_time;
@@ -33,6 +35,7 @@ struct FrameStatistics {
   void add(std::size_t bytes, Seconds encode, Seconds decode) {
     ++frames;
     total_bytes += static_cast<double>(bytes);
+    total_squares += static_cast<double>(bytes) * static_cast<double>(bytes);
     worst_bytes = std::max(worst_bytes, bytes);
     encode_time += encode;
     decode_time += decode;
@@ -40,12 +43,20 @@ struct FrameStatistics {
   void add(const FrameStatistics& other) {
     frames += other.frames;
     total_bytes += other.total_bytes;
+    total_squares += other.total_squares;
     worst_bytes = std::max(worst_bytes, other.worst_bytes);
     encode_time += other.encode_time;
     decode_time += other.decode_time;
   }
   /// Means are 0 without frames.
   double meanBytes() const { return frames == 0 ? 0 : total_bytes / static_cast<double>(frames); }
+  /// Sample standard deviation of a frame's bytes; 0 for less than two frames.
+  double bytesDeviation() const {
+    if (frames < 2) return 0;
+    const auto count = static_cast<double>(frames);
+    const double squares = total_squares - total_bytes * total_bytes / count;
+    return std::sqrt(std::max(squares, 0.0) / (count - 1));
+  }
   Seconds meanEncodeTime() const {
     return frames == 0 ? Seconds() : encode_time / static_cast<double>(frames);
   }

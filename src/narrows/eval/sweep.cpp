@@ -48,9 +48,6 @@ bool isSampled(std::size_t index, std::size_t count, std::size_t wanted) {
   return (index + 1) * wanted / count != index * wanted / count;
 }
 
-/// Interfaces of a cut's tensors for each coder.
-using FittedCoders = std::vector<std::vector<FeatureInterface>>;
-
 /// One quantizer for all coders.
 Result<FittedCoders> fitCoders(const CutCalibration& calibration, const QuantizerSpec& spec,
                                std::span<const CoderParams> coders) {
@@ -127,35 +124,52 @@ Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
   return sweep;
 }
 
-Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pictures,
-                                   const Progress& progress) {
-  NARROWS_TRY(pieces, cutPieces(*graph_, cut));
+Result<FittedCut> Sweep::fitCut(const Cut& cut, PictureSource& calibration_pictures,
+                                std::vector<QuantizerSpec> quantizers,
+                                std::vector<CoderParams> coders) const {
+  NARROWS_ASSERT(!quantizers.empty() && !coders.empty());
   // Statistics per tensor and per channel are gathered only when some quantizer asks for them.
   std::map<Granularity, CutCalibration> calibrations;
-  for (const QuantizerSpec& spec : options_.quantizers) {
+  for (const QuantizerSpec& spec : quantizers) {
     if (calibrations.contains(spec.granularity)) continue;
     NARROWS_TRY(calibration,
                 calibrateCut(*engine_, *graph_, cut, *description_, calibration_pictures,
                              spec.granularity, options_.threads));
     calibrations.emplace(spec.granularity, std::move(calibration));
   }
-
   // Quantizers and tables take longer to fit than many frames to code: once for all workers.
+  FittedCut fitted{cut, std::move(quantizers), std::move(coders), {}};
+  fitted.interfaces.resize(fitted.quantizers.size());
   ThreadPool pool(options_.threads);
-  std::vector<FittedCoders> fitted(options_.quantizers.size());
-  NARROWS_CHECK(forEachFallible(pool, fitted.size(), [&](std::size_t q, std::size_t) -> Status {
-    const QuantizerSpec& spec = options_.quantizers[q];
-    NARROWS_TRY(coders, fitCoders(calibrations.at(spec.granularity), spec, options_.coders));
-    fitted[q] = std::move(coders);
-    return {};
-  }));
+  NARROWS_CHECK(
+      forEachFallible(pool, fitted.interfaces.size(), [&](std::size_t q, std::size_t) -> Status {
+        const QuantizerSpec& spec = fitted.quantizers[q];
+        NARROWS_TRY(interfaces, fitCoders(calibrations.at(spec.granularity), spec, fitted.coders));
+        fitted.interfaces[q] = std::move(interfaces);
+        return {};
+      }));
+  return fitted;
+}
 
+Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pictures,
+                                   const Progress& progress) {
+  NARROWS_TRY(fitted, fitCut(cut, calibration_pictures, options_.quantizers, options_.coders));
+  return measureCut(fitted, {}, progress);
+}
+
+Result<CutSweep> Sweep::measureCut(const FittedCut& fitted, const CutScope& scope,
+                                   const Progress& progress) {
+  const std::size_t total = data_->items.size();
+  const std::size_t count = scope.pictures == 0 ? total : std::min(scope.pictures, total);
+  NARROWS_ASSERT(!scope.score || count == total);
+  NARROWS_TRY(pieces, cutPieces(*graph_, fitted.cut));
+  ThreadPool pool(options_.threads);
   std::vector<CutWorker> workers;
   for (std::size_t i = 0; i < pool.size(); ++i) {
     NARROWS_TRY(node, PieceRunner::create(*engine_, pieces.node, 1));
     NARROWS_TRY(server, Predictor::create(*engine_, pieces.server, *description_, 1));
     CutWorker worker{std::move(node), std::move(server), {}, {}, {}};
-    for (const FittedCoders& coders : fitted) {
+    for (const FittedCoders& coders : fitted.interfaces) {
       auto& meters = worker.meters.emplace_back();
       for (const std::vector<FeatureInterface>& interfaces : coders) {
         NARROWS_TRY(meter, FrameMeter::create(interfaces));
@@ -165,53 +179,55 @@ Result<CutSweep> Sweep::measureCut(const Cut& cut, PictureSource& calibration_pi
     workers.push_back(std::move(worker));
   }
 
-  const std::size_t count = data_->items.size();
-  std::vector<std::vector<Prediction>> predictions(options_.quantizers.size(),
-                                                   std::vector<Prediction>(count));
+  const std::size_t quantizers = fitted.quantizers.size();
+  // Without scores the server piece runs only for its time.
+  const std::size_t predicted = scope.score ? quantizers : 1;
+  std::vector<std::vector<Prediction>> predictions(predicted, std::vector<Prediction>(count));
   SharedProgress shared(progress);
   NARROWS_CHECK(
-      forEachFallible(pool, count, [&](std::size_t index, std::size_t worker_index) -> Status {
+      forEachFallible(pool, count, [&](std::size_t turn, std::size_t worker_index) -> Status {
         CutWorker& worker = workers[worker_index];
+        const std::size_t index = turn * total / count;
         NARROWS_TRY(picture, pictures_.get(index));
         const Tensor input = normalizeImage(picture.image, description_->preprocessing);
         const TensorView view = input.view();
         const Seconds start = FrameClock::now();
         NARROWS_TRY(maps, worker.node.run({&view, 1}));
         worker.node_time += FrameClock::now() - start;
-        for (std::size_t q = 0; q < options_.quantizers.size(); ++q) {
+        for (std::size_t q = 0; q < quantizers; ++q) {
           auto& meters = worker.meters[q];
           for (std::size_t c = 0; c < meters.size(); ++c) {
-            const bool slow = c > 0 && isSlow(options_.coders[c]);
-            if (slow && !isSampled(index, count, options_.slow_coder_frames)) continue;
+            const bool slow = c > 0 && isSlow(fitted.coders[c]);
+            if (slow && !isSampled(turn, count, options_.slow_coder_frames)) continue;
             NARROWS_CHECK(meters[c].measure(maps, static_cast<std::uint32_t>(index)));
             if (c > 0 && !meters[c].sameMaps(meters[0])) {
               return makeError("{} and {} decode to different maps",
-                               toString(options_.coders[c].kind),
-                               toString(options_.coders[0].kind));
+                               toString(fitted.coders[c].kind), toString(fitted.coders[0].kind));
             }
           }
+          if (q >= predicted) continue;
           const Seconds decoded = FrameClock::now();
           NARROWS_TRY(prediction, worker.server.predict(meters[0].decoded(), picture.original));
           worker.server_time += FrameClock::now() - decoded;
-          predictions[q][index] = std::move(prediction);
+          predictions[q][turn] = std::move(prediction);
         }
         shared.step();
         return {};
       }));
 
-  CutSweep result{cut, {}, {}, {}};
+  CutSweep result{fitted.cut, {}, {}, {}};
   for (const CutWorker& worker : workers) {
     result.node_time += worker.node_time / static_cast<double>(count);
-    result.server_time +=
-        worker.server_time / static_cast<double>(count * options_.quantizers.size());
+    result.server_time += worker.server_time / static_cast<double>(count * predicted);
   }
-  for (std::size_t q = 0; q < options_.quantizers.size(); ++q) {
-    SweepRow row{options_.quantizers[q], scorer_->score(predictions[q]), {}};
-    for (std::size_t c = 0; c < options_.coders.size(); ++c) {
-      FrameStatistics total;
-      for (const CutWorker& worker : workers) total.add(worker.meters[q][c].statistics());
-      row.coders.push_back({options_.coders[c], total.frames, total.meanBytes(), total.worst_bytes,
-                            total.meanEncodeTime(), total.meanDecodeTime()});
+  for (std::size_t q = 0; q < quantizers; ++q) {
+    SweepRow row{fitted.quantizers[q], {}, {}};
+    if (scope.score) row.accuracy = scorer_->score(predictions[q]);
+    for (std::size_t c = 0; c < fitted.coders.size(); ++c) {
+      FrameStatistics sum;
+      for (const CutWorker& worker : workers) sum.add(worker.meters[q][c].statistics());
+      row.coders.push_back({fitted.coders[c], sum.frames, sum.meanBytes(), sum.bytesDeviation(),
+                            sum.worst_bytes, sum.meanEncodeTime(), sum.meanDecodeTime()});
     }
     result.rows.push_back(std::move(row));
   }

@@ -33,11 +33,32 @@ struct SweepOptions {
 /// Coders that would take most of a sweep's time.
 bool isSlow(const CoderParams& coder);
 
+/// Interfaces of a cut's tensors for each coder.
+using FittedCoders = std::vector<std::vector<FeatureInterface>>;
+
+/// A cut with its interfaces, calibrated.
+struct FittedCut {
+  Cut cut;
+  std::vector<QuantizerSpec> quantizers;
+  std::vector<CoderParams> coders;
+  std::vector<FittedCoders> interfaces;  // by quantizer
+};
+
+/// What a measurement of a cut covers.
+struct CutScope {
+  /// Pictures, spread evenly over the set; 0 means all.
+  std::size_t pictures = 0;
+  /// Whether accuracies are wanted; only over all pictures.
+  bool score = true;
+};
+
 /// Frames of one coder, framing included; all tensors of the cut together. Measured.
 struct CoderFigures {
   CoderParams coder;
   std::size_t frames = 0;
   double mean_bytes = 0;
+  /// Sample standard deviation of a frame's bytes; 0 for one frame.
+  double bytes_deviation = 0;
   std::size_t worst_bytes = 0;
   /// Quantizing, packing and coding one picture's tensors; mean.
   Seconds encode_time;
@@ -47,7 +68,7 @@ struct CoderFigures {
 /// One way to cut: a cut with a quantizer, or an end.
 struct SweepRow {
   QuantizerSpec quantizer;
-  Accuracy accuracy;
+  Accuracy accuracy;  // 0 unless the scope asked for it
   std::vector<CoderFigures> coders;
 };
 
@@ -57,7 +78,7 @@ struct CutSweep {
   /// of a picture. Measured.
   Seconds node_time;
   Seconds server_time;
-  std::vector<SweepRow> rows;  // in the order of the options' quantizers
+  std::vector<SweepRow> rows;  // in the order of the fitted cut's quantizers
 };
 
 /// Sending the picture and running all on the server.
@@ -98,8 +119,16 @@ class Sweep {
 
   const SweepBaseline& baseline() const { return baseline_; }
 
-  /// Quantizers are calibrated on `calibration`. Decoded frames of every coder are compared; a
-  /// difference is an error.
+  /// Calibrates interfaces for these quantizers and coders, at least one of each.
+  Result<FittedCut> fitCut(const Cut& cut, PictureSource& calibration,
+                           std::vector<QuantizerSpec> quantizers,
+                           std::vector<CoderParams> coders) const;
+
+  /// Decoded frames of every coder are compared; a difference is an error.
+  Result<CutSweep> measureCut(const FittedCut& fitted, const CutScope& scope,
+                              const Progress& progress = {});
+
+  /// All of the options' quantizers and coders, over all pictures.
   Result<CutSweep> measureCut(const Cut& cut, PictureSource& calibration,
                               const Progress& progress = {});
 
