@@ -1,0 +1,44 @@
+#include "narrows/explore/sweep_meter.h"
+
+namespace narrows {
+
+Result<DesignMeter::CutFrames> SweepMeter::frames(std::size_t cut) {
+  NARROWS_TRY(fitted,
+              sweep_->fitCut(space_->cuts[cut], *calibration_, space_->quantizers, space_->coders));
+  NARROWS_TRY(measured, sweep_->measureCut(fitted, {space_->coded_pictures, false}));
+  CutFrames frames;
+  frames.times = {measured.node_time, measured.server_time};
+  for (std::size_t q = 0; q < measured.rows.size(); ++q) {
+    std::vector<FeatureInterface> interfaces = fitted.interfaces[q][0];
+    for (FeatureInterface& interface : interfaces) interface.coder = {};
+    fitted_[{cut, q}] = std::move(interfaces);
+    for (std::size_t c = 0; c < measured.rows[q].coders.size(); ++c) {
+      const CoderFigures& figures = measured.rows[q].coders[c];
+      frames.rows.push_back({names_->cuts[cut], names_->quantizers[q], names_->coders[c],
+                             static_cast<std::int64_t>(figures.frames), figures.mean_bytes,
+                             figures.bytes_deviation,
+                             static_cast<std::int64_t>(figures.worst_bytes), figures.encode_time,
+                             figures.decode_time});
+    }
+  }
+  return frames;
+}
+
+Result<AccuracyRow> SweepMeter::accuracy(std::size_t cut, std::size_t quantizer) {
+  // A coder loses nothing, so that packing alone gives the accuracy.
+  const std::vector<QuantizerSpec> quantizers{space_->quantizers[quantizer]};
+  const std::vector<CoderParams> coders{{CoderKind::raw}};
+  FittedCut fitted{space_->cuts[cut], quantizers, coders, {}};
+  if (const auto known = fitted_.find({cut, quantizer}); known != fitted_.end()) {
+    fitted.interfaces = {{known->second}};
+  } else {
+    NARROWS_TRY(made, sweep_->fitCut(space_->cuts[cut], *calibration_, quantizers, coders));
+    fitted = std::move(made);
+  }
+  NARROWS_TRY(measured, sweep_->measureCut(fitted, {}));
+  const Accuracy& accuracy = measured.rows[0].accuracy;
+  return AccuracyRow{names_->cuts[cut], names_->quantizers[quantizer], accuracy.primary,
+                     accuracy.secondary};
+}
+
+}  // namespace narrows
