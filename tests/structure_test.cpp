@@ -30,6 +30,7 @@ std::vector<LibraryRule> libraryRules() {
       {"google/protobuf", {"formats", "runtime"}},
       {"onnx/", {"formats"}},
       {"sqlite3", {"explore"}},
+      {"coin/Cbc_C_Interface", {"planner"}},
       {"jpeglib", {"vision"}},
       {"png.h", {"vision"}},
       {"lzma", {"codec"}},

@@ -8,7 +8,8 @@
 
 namespace narrows::test {
 
-/// Largest difference of an element, relative to the range of `expected`. 0 only for equal bits;
+/// Largest difference of an element, relative to the range of `expected`, or to its magnitude where
+/// all of it is one number. 0 only for equal bits;
 /// infinite for another type, or for differing elements that are not f32.
 inline double differenceOf(TensorView actual, TensorView expected) {
   const ByteSpan a = actual.bytes();
@@ -24,7 +25,8 @@ inline double differenceOf(TensorView actual, TensorView expected) {
     const double difference = std::fabs(static_cast<double>(x[i]) - y[i]);
     worst = std::isfinite(difference) ? std::max(worst, difference) : INFINITY;
   }
-  return worst / std::max(static_cast<double>(*high) - *low, 1e-12);
+  const double range = static_cast<double>(*high) - *low;
+  return worst / std::max(range > 0 ? range : std::fabs(static_cast<double>(*high)), 1e-12);
 }
 
 }  // namespace narrows::test
