@@ -147,7 +147,7 @@ at::Tensor FakeQuantizer::expectedBits(const at::Tensor& x, const RateTable& tab
     all.insert(all.end(), of_sample.begin(), of_sample.end());
   }
   const at::Tensor changes =
-      at::from_blob(all.data(), {x.numel(), levels}, at::kFloat).to(x.scalar_type());
+      at::from_blob(all.data(), {x.numel(), levels}, at::kFloat).clone().to(x.scalar_type());
   const at::Tensor position = ((x - low) / step).reshape({-1, 1});
   const at::Tensor distance = position - at::arange(levels, x.options());
   const at::Tensor share = at::softmax(distance * distance * (-1.0 / kTemperature), 1);

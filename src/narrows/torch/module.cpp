@@ -45,6 +45,7 @@ Result<GraphModule> GraphModule::create(const Graph& graph, at::ScalarType real)
   module.statistics_ = statisticConstants(graph);
   module.depends_ = dependsOnInputs(graph);
   module.constants_.resize(graph.valueCount());
+  module.frozen_.assign(graph.valueCount(), false);
   for (std::size_t i = 0; i < graph.valueCount(); ++i) {
     const Value& value = graph.value(ValueId(i));
     if (!value.isConstant()) continue;
@@ -55,6 +56,13 @@ Result<GraphModule> GraphModule::create(const Graph& graph, at::ScalarType real)
     module.constants_[id.index()].set_requires_grad(true);
   }
   return module;
+}
+
+void GraphModule::freeze(ValueId constant) {
+  frozen_[constant.index()] = true;
+  if (constants_[constant.index()].requires_grad()) {
+    constants_[constant.index()].set_requires_grad(false);
+  }
 }
 
 void GraphModule::checkBatch(const Node& node) const {
@@ -84,6 +92,8 @@ Tensors GraphModule::run(const Tensors& inputs, const NormMode& norm,
   const auto settle = [&](ValueId id) {
     const auto found = replacements_.find(id);
     if (found != replacements_.end()) values[id.index()] = found->second(values[id.index()]);
+    const auto observer = observers_.find(id);
+    if (observer != observers_.end()) observer->second(values[id.index()]);
   };
   for (const ValueId input : graph_.inputs()) settle(input);
   const std::vector<bool> needed = neededNodes(graph_, wanted);
@@ -96,7 +106,11 @@ Tensors GraphModule::run(const Tensors& inputs, const NormMode& norm,
     for (const ValueId input : node.inputs) {
       operands.push_back(input.valid() ? values[input.index()] : at::Tensor());
     }
-    const NodeContext context{graph_, node, batch, batched, norm, real_};
+    NormMode own_norm = norm;
+    if (std::holds_alternative<BatchNorm>(node.op) && frozen_[node.inputs[1].index()]) {
+      own_norm.training = false;
+    }
+    const NodeContext context{graph_, node, batch, batched, own_norm, real_};
     Tensors outputs;
     try {
       outputs = applyNode(context, operands);

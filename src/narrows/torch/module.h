@@ -31,6 +31,15 @@ class GraphModule {
     replacements_[value] = std::move(replacement);
   }
 
+  /// Sees the value as its readers get it.
+  using Observer = std::function<void(const at::Tensor&)>;
+  void observe(ValueId value, Observer observer) { observers_[value] = std::move(observer); }
+  void stopObserving() { observers_.clear(); }
+
+  /// The constant stays as it is; a normalisation whose scale is frozen uses its stored statistics
+  /// in training too.
+  void freeze(ValueId constant);
+
   /// The wanted values (of the graph, in that order) for inputs of any batch. Values that are
   /// replaced count as they are after it. Nodes that no wanted value needs do not run. Throws what
   /// libtorch throws, and std::runtime_error where a node cannot take a batch.
@@ -51,6 +60,8 @@ class GraphModule {
   std::vector<ValueId> parameters_;
   std::vector<ValueId> statistics_;
   std::map<ValueId, Replacement> replacements_;
+  std::map<ValueId, Observer> observers_;
+  std::vector<bool> frozen_;  // by value
 };
 
 }  // namespace narrows::torched
