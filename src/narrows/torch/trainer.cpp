@@ -387,6 +387,11 @@ std::vector<NamedTensor> Trainer::state() const {
   for (const ValueId id : state.module.statistics()) {
     add("statistic " + state.module.graph().value(id).name, state.module.constant(id));
   }
+  for (const Interface& interface : state.interfaces) {
+    if (interface.quantizer.learned()) continue;
+    add("fixed low at " + interface.options.value, interface.quantizer.low());
+    add("fixed step at " + interface.options.value, interface.quantizer.step());
+  }
   return result;
 }
 
@@ -422,6 +427,11 @@ Status Trainer::restore(std::span<const NamedTensor> given) {
     }
     for (const ValueId id : state.module.statistics()) {
       copyTo("statistic " + state.module.graph().value(id).name, state.module.constant(id));
+    }
+    for (const Interface& interface : state.interfaces) {
+      if (interface.quantizer.learned()) continue;
+      copyTo("fixed low at " + interface.options.value, interface.quantizer.low());
+      copyTo("fixed step at " + interface.options.value, interface.quantizer.step());
     }
     return {};
   });

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "narrows/base/thread_pool.h"
+#include "narrows/data/dataset.h"
+#include "narrows/engine/engine.h"
+#include "narrows/eval/accuracy.h"
+#include "narrows/eval/frame_meter.h"
+#include "narrows/eval/pictures.h"
+#include "narrows/graph/cuts.h"
+#include "narrows/vision/description.h"
+
+namespace narrows {
+
+/// What a network or its pieces reach on a data set. Measured on the inference engine; bytes are
+/// those of real frames, headers included.
+struct PieceFigures {
+  Accuracy accuracy;
+  double mean_bytes = 0;
+  std::size_t worst_bytes = 0;
+};
+
+/// Scores networks on one data set with the inference engine. Sets without truth are scored by
+/// agreement with the network given first.
+class Validator {
+ public:
+  /// Data outlives the validator.
+  static Result<Validator> create(std::string_view engine, const DataSet& data,
+                                  const ModelDescription& description, const Graph& uncut,
+                                  std::size_t threads);
+
+  Metric metric() const { return scorer_->metric(); }
+  bool againstTruth() const { return scorer_->againstTruth(); }
+  std::size_t pictures() const { return data_->items.size(); }
+  const Engine& engine() const { return *engine_; }
+  const ModelDescription& description() const { return description_; }
+  /// Of the network that was given.
+  const Accuracy& uncut() const { return scorer_->uncut(); }
+
+  Result<Accuracy> score(const Graph& graph);
+  /// The pieces of the cut with these interfaces; each map is coded, decoded and given to the
+  /// server's piece.
+  Result<PieceFigures> score(const Graph& graph, const Cut& cut,
+                             std::span<const FeatureInterface> interfaces);
+
+ private:
+  Validator() = default;
+  Result<std::vector<Prediction>> predict(const Graph& graph);
+
+  const DataSet* data_ = nullptr;
+  ModelDescription description_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<PictureSource> source_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::optional<Scorer> scorer_;
+};
+
+}  // namespace narrows
