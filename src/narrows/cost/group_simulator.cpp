@@ -1,0 +1,326 @@
+#include "narrows/cost/group_simulator.h"
+
+#include <algorithm>
+#include <map>
+#include <queue>
+#include <set>
+
+namespace narrows {
+namespace {
+
+constexpr std::size_t kMostFrames = 10'000;
+
+struct Message {
+  std::size_t from = 0;
+  std::size_t to = 0;
+  PieceId source;
+  Bytes bytes;
+  /// Pieces that read it, once each; the model's outputs count as piece `pieces`.
+  std::vector<std::size_t> readers;
+};
+
+/// What waits for a device or for a way, oldest frame first.
+struct Waiting {
+  std::size_t frame = 0;
+  std::size_t index = 0;
+  friend auto operator<=>(const Waiting&, const Waiting&) = default;
+};
+
+struct Event {
+  double time = 0;
+  std::size_t order = 0;  // of equal times
+  bool is_message = false;
+  Waiting what;
+  friend bool operator>(const Event& a, const Event& b) {
+    return a.time != b.time ? a.time > b.time : a.order > b.order;
+  }
+};
+
+class Simulator {
+ public:
+  Simulator(const DeviceGroup& group, const Plan& plan, std::span<const PieceCost> pieces,
+            const SimulationOptions& options)
+      : group_(group),
+        plan_(plan),
+        pieces_(pieces),
+        options_(options),
+        ready_(group.devices.size()),
+        running_(group.devices.size(), false),
+        sending_(group.devices.size(), false),
+        receiving_(group.devices.size(), false) {
+    result_.devices.resize(group.devices.size());
+  }
+
+  Result<Simulation> run() {
+    layOut();
+    while (next_frame_ < std::min(options_.frames, options_.in_flight)) startFrame(0);
+    while (!events_.empty()) {
+      const Event event = events_.top();
+      events_.pop();
+      now_ = event.time;
+      if (event.is_message) {
+        arrived(event.what);
+      } else {
+        ran(event.what);
+      }
+      startMessages();
+    }
+    if (finished_ != options_.frames)
+      return makeError("the plan leaves a piece without its inputs");
+    finish();
+    return std::move(result_);
+  }
+
+ private:
+  std::size_t deviceOf(std::size_t piece) const { return plan_.pieces[piece].device.index(); }
+
+  void layOut() {
+    const std::size_t outputs = plan_.pieces.size();
+    needs_.assign(outputs + 1, 0);
+    local_readers_.resize(outputs + 1);
+    std::map<std::pair<std::size_t, std::size_t>, std::size_t> index;
+    std::set<std::pair<std::size_t, std::size_t>> local;
+    for (const Transfer& transfer : plan_.transfers) {
+      // The model's inputs count as one more source, behind the pieces.
+      const std::size_t source =
+          transfer.source.piece.valid() ? transfer.source.piece.index() : outputs;
+      const std::size_t reader =
+          transfer.destination.piece.valid() ? transfer.destination.piece.index() : outputs;
+      const std::size_t from = plan_.deviceOf(transfer.source, true).index();
+      const std::size_t to = plan_.deviceOf(transfer.destination, false).index();
+      const auto bytes = static_cast<double>(transfer.from.elements()) *
+                         static_cast<double>(byteSize(typeOf(transfer.source).dtype));
+      if (from == to) {
+        if (!local.emplace(source, reader).second) continue;
+        local_readers_[source].push_back(reader);
+        ++needs_[reader];
+        continue;
+      }
+      const auto [found, added] = index.emplace(std::pair(source, to), messages_.size());
+      if (added) messages_.push_back({from, to, transfer.source.piece, Bytes(), {}});
+      Message& message = messages_[found->second];
+      message.bytes += Bytes(bytes) + options_.frame_overhead;
+      if (std::find(message.readers.begin(), message.readers.end(), reader) ==
+          message.readers.end()) {
+        message.readers.push_back(reader);
+        ++needs_[reader];
+      }
+    }
+    sent_by_.resize(outputs + 1);
+    for (std::size_t m = 0; m < messages_.size(); ++m) {
+      const PieceId source = messages_[m].source;
+      sent_by_[source.valid() ? source.index() : outputs].push_back(m);
+    }
+  }
+
+  const TensorType& typeOf(const Endpoint& source) const {
+    return source.piece.valid() ? plan_.piece(source.piece).outputs[source.port].type
+                                : plan_.inputs[source.port].type;
+  }
+
+  void startFrame(double time) {
+    const std::size_t frame = next_frame_++;
+    missing_.push_back(needs_);
+    started_.push_back(time);
+    now_ = time;
+    for (std::size_t piece = 0; piece < plan_.pieces.size(); ++piece) {
+      if (needs_[piece] == 0) ready_[deviceOf(piece)].insert({frame, piece});
+    }
+    done(frame, plan_.pieces.size());
+    for (std::size_t d = 0; d < group_.devices.size(); ++d) startPiece(d);
+    startMessages();
+  }
+
+  /// What `source` made is there: readers beside it, messages to the others.
+  void done(std::size_t frame, std::size_t source) {
+    for (const std::size_t reader : local_readers_[source]) satisfy(frame, reader);
+    for (const std::size_t message : sent_by_[source]) queued_.insert({frame, message});
+  }
+
+  void satisfy(std::size_t frame, std::size_t reader) {
+    if (--missing_[frame][reader] > 0) return;
+    if (reader < plan_.pieces.size()) {
+      ready_[deviceOf(reader)].insert({frame, reader});
+      startPiece(deviceOf(reader));
+      return;
+    }
+    ++finished_;
+    if (frame == 0) result_.latency = Seconds(now_ - started_[0]);
+    end_ = now_;
+    if (next_frame_ < options_.frames) startFrame(now_);
+  }
+
+  void startPiece(std::size_t device) {
+    if (running_[device] || ready_[device].empty()) return;
+    const Waiting next = *ready_[device].begin();
+    ready_[device].erase(ready_[device].begin());
+    running_[device] = true;
+    const Seconds time = pieces_[next.index].time;
+    result_.devices[device].compute += time;
+    result_.timeline.push_back({next.frame, PieceId(next.index), device, std::nullopt, Bytes(),
+                                Seconds(now_), Seconds(now_) + time});
+    events_.push({now_ + time.value(), order_++, false, next});
+  }
+
+  void ran(const Waiting& what) {
+    const std::size_t device = deviceOf(what.index);
+    running_[device] = false;
+    done(what.frame, what.index);
+    startPiece(device);
+  }
+
+  bool free(const Message& message) const {
+    if (group_.medium == GroupMedium::shared) return !medium_busy_;
+    return !sending_[message.from] && !receiving_[message.to];
+  }
+  void occupy(const Message& message, bool busy) {
+    sending_[message.from] = receiving_[message.to] = medium_busy_ = busy;
+  }
+
+  void startMessages() {
+    for (auto next = queued_.begin(); next != queued_.end();) {
+      const Message& message = messages_[next->index];
+      if (!free(message)) {
+        ++next;
+        continue;
+      }
+      occupy(message, true);
+      const MessageTime time = groupMessageTime(group_, message.from, message.to, message.bytes);
+      chargeLinks(message, time);
+      result_.timeline.push_back({next->frame, message.source, message.from, message.to,
+                                  message.bytes, Seconds(now_), Seconds(now_) + time.arrival()});
+      events_.push({now_ + time.arrival().value(), order_++, true, *next});
+      next = queued_.erase(next);
+    }
+  }
+
+  void chargeLinks(const Message& message, const MessageTime& time) {
+    result_.traffic += message.bytes;
+    result_.devices[message.from].sent += message.bytes;
+    result_.devices[message.to].received += message.bytes;
+    link_energy_[message.from] += sendEnergy(group_.devices[message.from].link, time);
+    link_energy_[message.to] += receiveEnergy(group_.devices[message.to].link, time);
+  }
+
+  void arrived(const Waiting& what) {
+    const Message& message = messages_[what.index];
+    occupy(message, false);
+    for (const std::size_t reader : message.readers) satisfy(what.frame, reader);
+  }
+
+  void finish() {
+    const auto frames = static_cast<double>(options_.frames);
+    result_.period = Seconds(end_ / frames);
+    result_.traffic = result_.traffic / frames;
+    for (std::size_t d = 0; d < result_.devices.size(); ++d) {
+      SimulatedDevice& device = result_.devices[d];
+      const DeviceModel& model = group_.devices[d].model;
+      device.compute = device.compute / frames;
+      device.sent = device.sent / frames;
+      device.received = device.received / frames;
+      for (std::size_t p = 0; p < pieces_.size(); ++p) {
+        if (deviceOf(p) != d) continue;
+        device.weights += pieces_[p].weights;
+        device.activations = std::max(device.activations, pieces_[p].activations);
+      }
+      const bool used = d == plan_.source_device.index() || d == plan_.sink_device.index() ||
+                        device.compute.value() > 0 || device.received.value() > 0;
+      if (!model.compute_power || !used) continue;
+      device.energy = *model.compute_power * device.compute +
+                      model.idle_power * (result_.period - device.compute) +
+                      link_energy_[d] / frames;
+    }
+  }
+
+  const DeviceGroup& group_;
+  const Plan& plan_;
+  std::span<const PieceCost> pieces_;
+  const SimulationOptions& options_;
+  std::vector<Message> messages_;
+  std::vector<std::size_t> needs_;                       // by reader
+  std::vector<std::vector<std::size_t>> local_readers_;  // by source
+  std::vector<std::vector<std::size_t>> sent_by_;        // by source
+  std::vector<std::vector<std::size_t>> missing_;        // by frame and reader
+  std::vector<double> started_;                          // by frame
+  std::vector<std::set<Waiting>> ready_;                 // by device
+  std::set<Waiting> queued_;                             // messages
+  std::vector<bool> running_, sending_, receiving_;      // by device
+  std::map<std::size_t, Joules> link_energy_;
+  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  Simulation result_;
+  double now_ = 0;
+  double end_ = 0;
+  std::size_t order_ = 0;
+  std::size_t next_frame_ = 0;
+  std::size_t finished_ = 0;
+  bool medium_busy_ = false;
+};
+
+}  // namespace
+
+Joules Simulation::energy() const {
+  Joules total;
+  for (const SimulatedDevice& device : devices) total += device.energy.value_or(Joules());
+  return total;
+}
+
+std::size_t Simulation::largestMemory() const {
+  std::size_t largest = 0;
+  for (const SimulatedDevice& device : devices) largest = std::max(largest, device.memory());
+  return largest;
+}
+
+MessageTime groupMessageTime(const DeviceGroup& group, std::size_t from, std::size_t to,
+                             Bytes bytes) {
+  const MessageTime up = messageTime(group.devices[from].link, bytes, LinkWay::up);
+  const MessageTime down = messageTime(group.devices[to].link, bytes, LinkWay::down);
+  return up.arrival() > down.arrival() ? up : down;
+}
+
+Result<std::vector<PieceCost>> groupCosts(const DeviceGroup& group, const Graph& network,
+                                          const Plan& plan, std::span<const Graph> pieces) {
+  if (plan.devices.size() != group.devices.size()) {
+    return makeError("a plan for {} devices and a group of {}", plan.devices.size(),
+                     group.devices.size());
+  }
+  std::map<std::size_t, ComputeModel> models;
+  std::vector<PieceCost> costs;
+  for (std::size_t p = 0; p < pieces.size(); ++p) {
+    const std::size_t d = plan.pieces[p].device.index();
+    const DeviceModel& device = group.devices[d].model;
+    if (device.rates && !device.table) {
+      NARROWS_TRY(own, ComputeModel::create(device, pieces[p]));
+      NARROWS_TRY(cost, own.cost(pieces[p]));
+      costs.push_back(cost);
+      continue;
+    }
+    auto found = models.find(d);
+    if (found == models.end()) {
+      NARROWS_TRY(model, ComputeModel::create(device, network));
+      found = models.emplace(d, std::move(model)).first;
+    }
+    NARROWS_TRY(cost, found->second.cost(pieces[p]));
+    costs.push_back(cost);
+  }
+  return costs;
+}
+
+Result<Simulation> simulateGroup(const DeviceGroup& group, const Plan& plan,
+                                 std::span<const PieceCost> pieces,
+                                 const SimulationOptions& options) {
+  NARROWS_CHECK(checkPlan(plan));
+  if (plan.devices.size() != group.devices.size()) {
+    return makeError("a plan for {} devices and a group of {}", plan.devices.size(),
+                     group.devices.size());
+  }
+  if (pieces.size() != plan.pieces.size()) {
+    return makeError("costs of {} pieces for {}", pieces.size(), plan.pieces.size());
+  }
+  if (options.frames < 1 || options.frames > kMostFrames || options.in_flight < 1) {
+    return makeError("{} frames, {} in flight; expected 1 to {}, and at least 1", options.frames,
+                     options.in_flight, kMostFrames);
+  }
+  return Simulator(group, plan, pieces, options).run();
+}
+
+}  // namespace narrows
