@@ -18,13 +18,15 @@
 #include "narrows/engine/engine.h"
 #include "narrows/formats/model_file.h"
 #include "narrows/formats/onnx_writer.h"
+#include "narrows/graph/passes.h"
+#include "narrows/zoo/zoo.h"
 
 namespace narrows::bench {
 namespace {
 
 constexpr std::string_view kUsage =
     "bench_engine [--threads N[,N]] [--rounds R] [--seed S] [--ort LIBRARY] MODEL...\n"
-    "  MODEL      .onnx, or .cfg with its .weights beside it\n"
+    "  MODEL      .onnx, .cfg with its .weights beside it, or zoo:NAME[@SIZE][,...]\n"
     "  --threads  thread counts to measure, default 1,2\n"
     "  --rounds   runs of each engine that count, default 30\n"
     "  --seed     of the inputs and of the order of runs, default 1\n"
@@ -155,11 +157,20 @@ Status timed(const Run& run, std::vector<double>& wall, std::vector<double>& cpu
   return {};
 }
 
+/// A network of the zoo with its normalisation folded, as a deployed one has it; the same graph
+/// goes to both runtimes.
+Result<Graph> readContestant(const std::string& path, std::uint64_t seed) {
+  if (!path.starts_with("zoo:")) return readModel(path);
+  NARROWS_TRY(model, buildZooModel(path, seed));
+  return simplify(model.graph);
+}
+
 Result<Contest> prepare(const Engine& engine, OnnxRuntime* runtime, const std::string& path,
                         std::size_t threads, std::uint64_t seed) {
-  NARROWS_TRY(graph, readModel(path));
+  NARROWS_TRY(graph, readContestant(path, seed));
+  const bool file = !path.starts_with("zoo:");
   Contest contest;
-  contest.name = std::filesystem::path(path).stem().string();
+  contest.name = file ? std::filesystem::path(path).stem().string() : path;
   contest.threads = threads;
   std::mt19937_64 random(seed);
   std::uniform_real_distribution<float> draw(0, 1);

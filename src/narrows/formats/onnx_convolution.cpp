@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <array>
 
 #include "narrows/formats/onnx_operators.h"
 #include "narrows/formats/onnx_window.h"
+#include "narrows/graph/infer.h"
 
 namespace narrows {
 namespace {
@@ -31,22 +33,103 @@ Status padTransposed(std::int64_t input, std::int64_t kernel, std::int64_t strid
   return {};
 }
 
+/// The pool of a volume, of pools of maps, as the node's output.
+Status finishVolume(NodeImport& node, OperandId x, const WindowAxes& axes, const PoolMaker& make) {
+  NARROWS_TRY(pooled, poolVolume(node, x, axes, make));
+  return node.finish(Identity{}, {pooled});
+}
+
+/// Padding behind an axis with which a window that only rounds down covers what one that rounds up
+/// does.
+Result<std::int64_t> roundedUpPad(std::int64_t input, std::int64_t kernel, std::int64_t stride,
+                                  std::int64_t dilation, std::int64_t begin, std::int64_t end) {
+  NARROWS_TRY(count, windowOutput(input, kernel, stride, dilation, begin, end, true));
+  const std::int64_t reach = dilation * (kernel - 1) + 1;
+  return std::max(end, (count - 1) * stride + reach - begin - input);
+}
+
+/// The sum of each channel's elements in a window: a depthwise convolution with ones.
+Result<OperandId> sumWindow(NodeImport& node, OperandId map, Window2d window, bool ceil) {
+  const Shape x = node.shape(map);
+  if (ceil) {
+    NARROWS_TRY(bottom, roundedUpPad(x[2], window.kernel.h, window.stride.h, window.dilation.h,
+                                     window.pads.top, window.pads.bottom));
+    NARROWS_TRY(right, roundedUpPad(x[3], window.kernel.w, window.stride.w, window.dilation.w,
+                                    window.pads.left, window.pads.right));
+    window.pads.bottom = bottom;
+    window.pads.right = right;
+  }
+  NARROWS_TRY(shape,
+              Shape::create(std::array{x[1], std::int64_t{1}, window.kernel.h, window.kernel.w}));
+  NARROWS_CHECK(node.spend(TensorType{DType::f32, shape}.bytes()));
+  Tensor ones(DType::f32, shape);
+  std::fill(ones.mutableAs<float>().begin(), ones.mutableAs<float>().end(), 1.0F);
+  return node.add(Conv2d{window, x[1]}, {map, node.constant(std::move(ones))});
+}
+
+/// |x|^p.
+Result<OperandId> absolutePower(NodeImport& node, OperandId x, std::int64_t p) {
+  NARROWS_TRY(magnitude, node.add(Unary{UnaryKind::abs}, {x}));
+  if (p == 1) return magnitude;
+  if (p == 2) return node.add(Binary{BinaryKind::mul}, {x, x});
+  NARROWS_TRY(exponent, node.scalar(static_cast<double>(p), node.type(x).dtype));
+  return node.add(Binary{BinaryKind::pow}, {magnitude, exponent});
+}
+
+/// x^(1/p) as the node's output.
+Status finishRoot(NodeImport& node, OperandId x, std::int64_t p) {
+  if (p == 1) return node.finish(Identity{}, {x});
+  if (p == 2) return node.finish(Unary{UnaryKind::sqrt}, {x});
+  NARROWS_TRY(exponent, node.scalar(1 / static_cast<double>(p), node.type(x).dtype));
+  return node.finish(Binary{BinaryKind::pow}, {x, exponent});
+}
+
+Result<std::int64_t> readNorm(NodeImport& node, OperandId x) {
+  NARROWS_TRY(p, node.attributes.integer("p", 2));
+  if (p < 1 || p > 64) return makeError("p is {}", p);
+  if (node.type(x).dtype != DType::f32)
+    return makeError("not supported for {}", toString(node.type(x).dtype));
+  return p;
+}
+
 }  // namespace
+
+Result<OperandId> convolve(NodeImport& node, OperandId x, OperandId weight, OperandId bias) {
+  const Shape shape = node.shape(x);
+  NARROWS_TRY(kernel, kernelOf(shape, node.shape(weight)));
+  if (shape.rank() == 5) return convolveVolume(node, x, weight, bias);
+  NARROWS_TRY(read, readWindow(node, shape, kernel));
+  NARROWS_TRY(groups, node.attributes.integer("group", 1));
+  NARROWS_TRY(x_map, asMap(node, x));
+  NARROWS_TRY(weight_map, asMap(node, weight));
+  std::vector<OperandId> inputs{x_map, weight_map};
+  if (bias.valid()) inputs.push_back(bias);
+  NARROWS_TRY(map, node.add(Conv2d{read.window, groups}, std::move(inputs)));
+  if (shape.rank() != 3) return map;
+  const Shape y = node.shape(map);
+  return node.add(Reshape{{y[0], y[1], y[3]}}, {map});
+}
 
 Status mapConv(NodeImport& node) {
   NARROWS_TRY(x, node.input(0));
   NARROWS_TRY(weight, node.input(1));
+  OperandId bias;
+  if (node.hasInput(2)) {
+    NARROWS_TRY(given, node.input(2));
+    bias = given;
+  }
   const std::size_t rank = node.shape(x).rank();
   NARROWS_TRY(kernel, kernelOf(node.shape(x), node.shape(weight)));
+  if (rank == 5) {
+    NARROWS_TRY(y, convolveVolume(node, x, weight, bias));
+    return node.finish(Identity{}, {y});
+  }
   NARROWS_TRY(read, readWindow(node, node.shape(x), kernel));
   NARROWS_TRY(groups, node.attributes.integer("group", 1));
   NARROWS_TRY(x_map, asMap(node, x));
   NARROWS_TRY(weight_map, asMap(node, weight));
   std::vector<OperandId> inputs{x_map, weight_map};
-  if (node.hasInput(2)) {
-    NARROWS_TRY(bias, node.input(2));
-    inputs.push_back(bias);
-  }
+  if (bias.valid()) inputs.push_back(bias);
   return finishWindow(node, Conv2d{read.window, groups}, std::move(inputs), rank);
 }
 
@@ -103,9 +186,15 @@ Status mapMaxPool(NodeImport& node) {
   NARROWS_TRY(x, node.input(0));
   if (node.hasOutput(1)) return makeError("the output Indices is not supported");
   const std::size_t rank = node.shape(x).rank();
-  NARROWS_TRY(read, readWindow(node, node.shape(x), {}));
   NARROWS_TRY(ceil, node.attributes.flag("ceil_mode", false));
   node.attributes.ignore({"storage_order"});
+  if (rank == 5) {
+    NARROWS_TRY(axes, readWindowAxes(node, node.shape(x), {}));
+    return finishVolume(node, x, axes, [&](OperandId map, const Window2d& window) {
+      return node.add(MaxPool2d{window, ceil && !axes.automatic}, {map});
+    });
+  }
+  NARROWS_TRY(read, readWindow(node, node.shape(x), {}));
   NARROWS_TRY(map, asMap(node, x));
   return finishWindow(node, MaxPool2d{read.window, ceil && !read.automatic}, {map}, rank);
 }
@@ -113,12 +202,54 @@ Status mapMaxPool(NodeImport& node) {
 Status mapAveragePool(NodeImport& node) {
   NARROWS_TRY(x, node.input(0));
   const std::size_t rank = node.shape(x).rank();
-  NARROWS_TRY(read, readWindow(node, node.shape(x), {}));
   NARROWS_TRY(ceil, node.attributes.flag("ceil_mode", false));
   NARROWS_TRY(count_pads, node.attributes.flag("count_include_pad", false));
+  if (rank == 5) {
+    NARROWS_TRY(axes, readWindowAxes(node, node.shape(x), {}));
+    return finishVolume(node, x, axes, [&](OperandId map, const Window2d& window) {
+      return node.add(AveragePool2d{window, ceil && !axes.automatic, count_pads}, {map});
+    });
+  }
+  NARROWS_TRY(read, readWindow(node, node.shape(x), {}));
   NARROWS_TRY(map, asMap(node, x));
   return finishWindow(node, AveragePool2d{read.window, ceil && !read.automatic, count_pads}, {map},
                       rank);
+}
+
+// (sum of |x|^p)^(1/p)
+Status mapLpPool(NodeImport& node) {
+  NARROWS_TRY(x, node.input(0));
+  NARROWS_TRY(p, readNorm(node, x));
+  NARROWS_TRY(ceil_mode, node.attributes.flag("ceil_mode", false));
+  const Shape shape = node.shape(x);
+  NARROWS_TRY(axes, readWindowAxes(node, shape, {}));
+  const bool ceil = ceil_mode && !axes.automatic;
+  NARROWS_TRY(powers, absolutePower(node, x, p));
+  if (shape.rank() == 5) {
+    NARROWS_TRY(sums, poolVolume(node, powers, axes, [&](OperandId map, const Window2d& window) {
+                  return sumWindow(node, map, window, ceil);
+                }));
+    return finishRoot(node, sums, p);
+  }
+  NARROWS_TRY(read, readWindow(node, shape, {}));
+  NARROWS_TRY(map, asMap(node, powers));
+  NARROWS_TRY(sums, sumWindow(node, map, read.window, ceil));
+  if (shape.rank() == 4) return finishRoot(node, sums, p);
+  const Shape y = node.shape(sums);
+  NARROWS_TRY(sequence, node.add(Reshape{{y[0], y[1], y[3]}}, {sums}));
+  return finishRoot(node, sequence, p);
+}
+
+Status mapGlobalLpPool(NodeImport& node) {
+  NARROWS_TRY(x, node.input(0));
+  NARROWS_TRY(p, readNorm(node, x));
+  Ints axes;
+  for (std::size_t i = 2; i < node.shape(x).rank(); ++i)
+    axes.push_back(static_cast<std::int64_t>(i));
+  if (axes.empty()) return makeError("input is {}, expected maps", toString(node.shape(x)));
+  NARROWS_TRY(powers, absolutePower(node, x, p));
+  NARROWS_TRY(sums, node.add(Reduce{ReduceKind::sum, axes, true}, {powers}));
+  return finishRoot(node, sums, p);
 }
 
 Status mapGlobalAveragePool(NodeImport& node) {

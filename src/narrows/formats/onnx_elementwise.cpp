@@ -7,10 +7,26 @@ namespace narrows {
 namespace {
 
 /// The axis of `b` in `a` that operators before opset 7 gave; later ones broadcast as NumPy does.
+Result<OperandId> placedOperand(NodeImport& node, OperandId a, OperandId b) {
+  node.attributes.ignore({"broadcast", "consumed_inputs"});
+  if (!node.attributes.has("axis")) return b;
+  NARROWS_TRY(attribute, node.attributes.integer("axis", 0));
+  const std::size_t rank = node.shape(a).rank();
+  NARROWS_TRY(axis, normalizeAxis(attribute, rank));
+  const Shape& shape = node.shape(b);
+  Ints extents(shape.extents().begin(), shape.extents().end());
+  if (axis + extents.size() > rank) {
+    return makeError("axis {} for {} and {}", attribute, toString(node.shape(a)), toString(shape));
+  }
+  extents.resize(rank - axis, 1);
+  return node.add(Reshape{extents}, {b});
+}
+
 Status finishBinary(NodeImport& node, BinaryKind kind) {
   NARROWS_TRY(a, node.input(0));
   NARROWS_TRY(b, node.input(1));
-  return node.finish(Binary{kind}, {a, b});
+  NARROWS_TRY(placed, placedOperand(node, a, b));
+  return node.finish(Binary{kind}, {a, placed});
 }
 
 Result<OperandId> fold(NodeImport& node, BinaryKind kind, std::size_t count) {
@@ -215,7 +231,16 @@ Status mapClip(NodeImport& node) {
 Status mapPRelu(NodeImport& node) {
   NARROWS_TRY(x, node.input(0));
   NARROWS_TRY(slope, node.input(1));
-  return node.finish(PRelu{}, {x, slope});
+  const Shape& shape = node.shape(x);
+  // One slope for each channel without the axes behind it: opset 6, and exporters ever since.
+  const bool per_channel = node.shape(slope).rank() == 1 && shape.rank() > 2 &&
+                           node.shape(slope)[0] == shape[1] &&
+                           node.shape(slope)[0] != shape[shape.rank() - 1];
+  if (!per_channel) return node.finish(PRelu{}, {x, slope});
+  Ints extents(shape.rank() - 1, 1);
+  extents[0] = shape[1];
+  NARROWS_TRY(wide, node.add(Reshape{extents}, {slope}));
+  return node.finish(PRelu{}, {x, wide});
 }
 
 Status mapWhere(NodeImport& node) {

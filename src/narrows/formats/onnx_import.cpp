@@ -302,6 +302,14 @@ Status NodeImport::finish(Op op, std::vector<OperandId> inputs) {
   return {};
 }
 
+Status NodeImport::finishOperand(OperandId operand, std::size_t output) {
+  if (!hasOutput(output)) return {};
+  const std::string names[] = {proto_.output(static_cast<int>(output))};
+  const OperandId inputs[] = {operand};
+  NARROWS_TRY(outputs, import_.emit(Identity{}, inputs, import_.freeName(names[0]), names));
+  return import_.bind(names[0], outputs[0]);
+}
+
 Status NodeImport::finishConstant(Tensor tensor, std::size_t output) {
   if (!hasOutput(output)) return {};
   return import_.addConstant(proto_.output(static_cast<int>(output)),

@@ -113,6 +113,8 @@ class NodeImport {
 
   /// The operator that gives the node's outputs.
   Status finish(Op op, std::vector<OperandId> inputs);
+  /// An operand made before, as one of the node's outputs.
+  Status finishOperand(OperandId operand, std::size_t output);
   /// A computed output.
   Status finishConstant(Tensor tensor, std::size_t output = 0);
 

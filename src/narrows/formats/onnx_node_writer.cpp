@@ -7,6 +7,7 @@
 #include "narrows/formats/onnx_attributes.h"
 #include "narrows/formats/onnx_emitter.h"
 #include "narrows/formats/onnx_names.h"
+#include "narrows/graph/op_names.h"
 #include "narrows/tensor/half.h"
 
 namespace narrows {
@@ -435,6 +436,41 @@ Status write(const DepthToSpace& op, NodeWriter& out) {
 
 Status write(const SpaceToDepth& op, NodeWriter& out) {
   return out.same("SpaceToDepth", {{"blocksize", op.block}});
+}
+
+Status write(const GatherElements& op, NodeWriter& out) {
+  return out.same("GatherElements", {{"axis", op.axis}});
+}
+
+Status write(const GatherNd& op, NodeWriter& out) {
+  return out.same("GatherND", {{"batch_dims", op.batch_axes}});
+}
+
+/// Opset 17 has no reduction by the smallest or largest.
+Status checkReduction(ScatterReduction reduction) {
+  if (reduction != ScatterReduction::min && reduction != ScatterReduction::max) return {};
+  return makeError("a scatter by {} cannot be written in opset 17", enumName(reduction));
+}
+
+Status write(const ScatterElements& op, NodeWriter& out) {
+  NARROWS_CHECK(checkReduction(op.reduction));
+  return out.same("ScatterElements", {{"axis", op.axis}, {"reduction", enumName(op.reduction)}});
+}
+
+Status write(const ScatterNd& op, NodeWriter& out) {
+  NARROWS_CHECK(checkReduction(op.reduction));
+  return out.same("ScatterND", {{"reduction", enumName(op.reduction)}});
+}
+
+Status write(const TopK& op, NodeWriter& out) {
+  return out.last("TopK", {out.x(), out.ints("count", {op.count})},
+                  {{"axis", op.axis}, {"largest", op.largest}});
+}
+
+Status write(const NonMaxSuppression&, NodeWriter&) {
+  return makeError(
+      "ONNX's NonMaxSuppression has as many rows as there are boxes, ours a fixed "
+      "number; it cannot be written");
 }
 
 }  // namespace

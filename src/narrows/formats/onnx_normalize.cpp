@@ -240,6 +240,7 @@ Status mapGemm(NodeImport& node) {
   NARROWS_TRY(b, node.input(1));
   NARROWS_TRY(alpha, node.attributes.number("alpha", 1));
   NARROWS_TRY(beta, node.attributes.number("beta", 1));
+  node.attributes.ignore({"broadcast"});  // opset 6; later ones always do
   NARROWS_TRY(transpose_a, node.attributes.flag("transA", false));
   NARROWS_TRY(transpose_b, node.attributes.flag("transB", false));
   std::vector<OperandId> inputs{a, b};

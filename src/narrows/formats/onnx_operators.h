@@ -18,6 +18,8 @@ Status mapMaxPool(NodeImport& node);
 Status mapAveragePool(NodeImport& node);
 Status mapGlobalAveragePool(NodeImport& node);
 Status mapGlobalMaxPool(NodeImport& node);
+Status mapLpPool(NodeImport& node);
+Status mapGlobalLpPool(NodeImport& node);
 
 Status mapUnary(NodeImport& node, UnaryKind kind);
 Status mapBinary(NodeImport& node, BinaryKind kind);
@@ -74,6 +76,21 @@ Status mapDepthToSpace(NodeImport& node);
 Status mapSpaceToDepth(NodeImport& node);
 Status mapResize(NodeImport& node);
 Status mapUpsample(NodeImport& node);
+
+Status mapGatherElements(NodeImport& node);
+Status mapGatherNd(NodeImport& node);
+Status mapScatterElements(NodeImport& node);
+Status mapScatterNd(NodeImport& node);
+Status mapTopK(NodeImport& node);
+Status mapNonMaxSuppression(NodeImport& node);
+
+Status mapQuantizeLinear(NodeImport& node);
+Status mapDequantizeLinear(NodeImport& node);
+Status mapDynamicQuantizeLinear(NodeImport& node);
+Status mapQLinearConv(NodeImport& node);
+Status mapQLinearMatMul(NodeImport& node);
+Status mapConvInteger(NodeImport& node);
+Status mapMatMulInteger(NodeImport& node);
 
 Status mapConstant(NodeImport& node);
 Status mapConstantOfShape(NodeImport& node);

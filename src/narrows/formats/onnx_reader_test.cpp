@@ -109,12 +109,12 @@ TEST(OnnxReader, BindsInputsAsConstants) {
 TEST(OnnxReader, NamesEveryUnsupportedOperator) {
   OnnxTestModel model;
   model.input("x", {2});
-  model.node("NonMaxSuppression", {"x"}, {"a"}, "nms");
+  model.node("Unique", {"x"}, {"a"}, "nms");
   model.node("Relu", {"x"}, {"b"});
   model.node("Focus", {"b"}, {"c"}, "", "com.example");
   model.output("c");
   EXPECT_EQ(errorOf(model),
-            "unsupported operators: NonMaxSuppression (node \"nms\"), com.example.Focus (node "
+            "unsupported operators: Unique (node \"nms\"), com.example.Focus (node "
             "\"c\")");
 }
 

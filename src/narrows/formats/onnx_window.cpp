@@ -40,42 +40,53 @@ void padSame(std::int64_t input, std::int64_t kernel, std::int64_t stride, std::
 
 }  // namespace
 
+Result<WindowAxes> readWindowAxes(NodeImport& node, const Shape& x, const Ints& kernel) {
+  if (x.rank() < 3 || x.rank() > 5) {
+    return makeError("input is {}; 1, 2 or 3 spatial axes are supported", toString(x));
+  }
+  const std::size_t count = x.rank() - 2;
+  NARROWS_TRY(kernel_shape, node.attributes.integers("kernel_shape", kernel));
+  if (kernel_shape.size() != count) {
+    return makeError("kernel_shape has {} entries for {} spatial axes", kernel_shape.size(), count);
+  }
+  NARROWS_CHECK(checkRange(kernel_shape, 1, "kernel_shape"));
+  NARROWS_TRY(strides, readPerAxis(node, "strides", count, 1, 1));
+  NARROWS_TRY(dilations, readPerAxis(node, "dilations", count, 1, 1));
+  NARROWS_TRY(pads, readPerAxis(node, "pads", 2 * count, 0, -kMaxAttribute));
+  NARROWS_TRY(auto_pad, node.attributes.text("auto_pad", "NOTSET"));
+  WindowAxes axes{kernel_shape, strides, dilations, Ints(count, 0), Ints(count, 0)};
+  axes.automatic = auto_pad != "NOTSET" && !auto_pad.empty();
+  axes.same_upper = auto_pad == "SAME_UPPER";
+  axes.same = axes.same_upper || auto_pad == "SAME_LOWER";
+  if (axes.automatic && !axes.same && auto_pad != "VALID")
+    return makeError("auto_pad is \"{}\"", auto_pad);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (axes.same) {
+      padSame(x[i + 2], axes.kernel[i], axes.stride[i], axes.dilation[i], axes.same_upper,
+              axes.begin[i], axes.end[i]);
+    } else if (!axes.automatic) {
+      axes.begin[i] = pads[i];
+      axes.end[i] = pads[count + i];
+    }
+  }
+  return axes;
+}
+
 Result<WindowAttributes> readWindow(NodeImport& node, const Shape& x, const Ints& kernel) {
   if (x.rank() != 3 && x.rank() != 4) {
     return makeError("input is {}; 1 or 2 spatial axes are supported", toString(x));
   }
-  const std::size_t axes = x.rank() - 2;
-  NARROWS_TRY(kernel_shape, node.attributes.integers("kernel_shape", kernel));
-  if (kernel_shape.size() != axes) {
-    return makeError("kernel_shape has {} entries for {} spatial axes", kernel_shape.size(), axes);
-  }
-  NARROWS_CHECK(checkRange(kernel_shape, 1, "kernel_shape"));
-  NARROWS_TRY(strides, readPerAxis(node, "strides", axes, 1, 1));
-  NARROWS_TRY(dilations, readPerAxis(node, "dilations", axes, 1, 1));
-  NARROWS_TRY(pads, readPerAxis(node, "pads", 2 * axes, 0, -kMaxAttribute));
-  NARROWS_TRY(auto_pad, node.attributes.text("auto_pad", "NOTSET"));
-
+  NARROWS_TRY(axes, readWindowAxes(node, x, kernel));
   WindowAttributes read;
-  Window2d& window = read.window;
-  window.kernel = toExtent(kernel_shape);
-  window.stride = toExtent(strides);
-  window.dilation = toExtent(dilations);
-  read.automatic = auto_pad != "NOTSET" && !auto_pad.empty();
-  read.same_upper = auto_pad == "SAME_UPPER";
-  read.same = read.same_upper || auto_pad == "SAME_LOWER";
-  if (!read.automatic) {
-    window.pads = axes == 1 ? Padding2d{0, pads[0], 0, pads[1]}
-                            : Padding2d{pads[0], pads[1], pads[2], pads[3]};
-  } else if (read.same) {
-    padSame(x[x.rank() - 1], window.kernel.w, window.stride.w, window.dilation.w, read.same_upper,
-            window.pads.left, window.pads.right);
-    if (axes == 2) {
-      padSame(x[2], window.kernel.h, window.stride.h, window.dilation.h, read.same_upper,
-              window.pads.top, window.pads.bottom);
-    }
-  } else if (auto_pad != "VALID") {
-    return makeError("auto_pad is \"{}\"", auto_pad);
-  }
+  read.window.kernel = toExtent(axes.kernel);
+  read.window.stride = toExtent(axes.stride);
+  read.window.dilation = toExtent(axes.dilation);
+  read.automatic = axes.automatic;
+  read.same = axes.same;
+  read.same_upper = axes.same_upper;
+  read.window.pads = axes.begin.size() == 1
+                         ? Padding2d{0, axes.begin[0], 0, axes.end[0]}
+                         : Padding2d{axes.begin[0], axes.begin[1], axes.end[0], axes.end[1]};
   return read;
 }
 

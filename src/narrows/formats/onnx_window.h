@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "narrows/base/result.h"
 #include "narrows/formats/onnx_import.h"
 #include "narrows/graph/ops.h"
@@ -16,6 +18,17 @@ struct WindowAttributes {
   bool same_upper = false;
 };
 
+/// The same for any number of spatial axes, one entry for each.
+struct WindowAxes {
+  Ints kernel, stride, dilation, begin, end;
+  bool automatic = false;
+  bool same = false;
+  bool same_upper = false;
+};
+
+/// Reads kernel_shape and so on as `readWindow` does.
+Result<WindowAxes> readWindowAxes(NodeImport& node, const Shape& x, const Ints& kernel);
+
 /// Reads kernel_shape (`kernel` when absent), strides, dilations, pads and auto_pad for an input of
 /// shape `x`. Padding of SAME is that of a convolution or pool; a transposed convolution makes its
 /// own.
@@ -23,6 +36,18 @@ Result<WindowAttributes> readWindow(NodeImport& node, const Shape& x, const Ints
 
 /// (N,C,W) as (N,C,1,W); rank 4 is returned as it is.
 Result<OperandId> asMap(NodeImport& node, OperandId x);
+
+/// The convolution that the node's attributes describe, of a sequence, map or volume (N,C,D,H,W);
+/// an invalid `bias` is none.
+Result<OperandId> convolve(NodeImport& node, OperandId x, OperandId weight, OperandId bias);
+/// Its part for volumes.
+Result<OperandId> convolveVolume(NodeImport& node, OperandId x, OperandId weight, OperandId bias);
+
+/// Makes a pool of a map.
+using PoolMaker = std::function<Result<OperandId>(OperandId map, const Window2d& window)>;
+/// A pool of a volume (N,C,D,H,W) made of two pools of maps.
+Result<OperandId> poolVolume(NodeImport& node, OperandId x, const WindowAxes& axes,
+                             const PoolMaker& make);
 
 /// Finishes with `op`, and brings (N,C,1,W) back to (N,C,W) when `rank` is 3.
 Status finishWindow(NodeImport& node, Op op, std::vector<OperandId> inputs, std::size_t rank);

@@ -278,6 +278,33 @@ TEST(OnnxWriter, EveryOperatorOfTwoInputsComesBack) {
   }
 }
 
+TEST(OnnxWriter, OperatorsThatPickElementsComeBack) {
+  Graph graph;
+  graph.name = "picks";
+  const ValueId x = graph.addInput("x", {DType::f32, Shape{2, 3}});
+  const ValueId places = graph.addInput("places", {DType::i64, Shape{2, 2}});
+  const ValueId updates = graph.addInput("updates", {DType::f32, Shape{2, 2}});
+  const ValueId points = graph.addInput("points", {DType::f32, Shape{2}});
+  std::vector<ValueId> outputs;
+  const auto add = [&](Op op, std::vector<ValueId> inputs) {
+    auto node = graph.addNode(std::move(op), std::move(inputs));
+    ASSERT_TRUE(node.ok()) << node.error().message;
+    for (ValueId output : graph.node(*node).outputs) outputs.push_back(output);
+  };
+  add(GatherElements{1}, {x, places});
+  add(GatherNd{0}, {x, places});
+  add(ScatterElements{1, ScatterReduction::add}, {x, places, updates});
+  add(ScatterNd{ScatterReduction::mul}, {x, places, points});
+  add(TopK{1, 2, false}, {x});
+  ASSERT_TRUE(graph.setOutputs(outputs).ok());
+  auto bytes = serializeOnnx(graph);
+  ASSERT_TRUE(bytes.ok()) << bytes.error().message;
+  EXPECT_EQ(onnxComplaint(*bytes), "");
+  auto again = readOnnx(*bytes);
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(difference(graph, *again), "");
+}
+
 TEST(OnnxWriter, WritesTheFloatingRemainderOfAnotherSign) {
   Graph graph;
   const ValueId a = graph.addInput("a", {DType::f32, Shape{8}});

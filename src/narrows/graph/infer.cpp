@@ -2,43 +2,13 @@
 
 #include <algorithm>
 
+#include "narrows/graph/infer_checks.h"
+
 namespace narrows {
 namespace {
 
-using Inputs = std::span<const std::optional<TensorType>>;
-using Types = std::vector<TensorType>;
-
-constexpr std::int64_t kMaxWindow = std::int64_t{1} << 24;  // keeps every product below 2^63
-
-Status expectInputs(Inputs inputs, std::size_t least, std::size_t most) {
-  if (inputs.size() < least || inputs.size() > most) {
-    return makeError(
-        "{} inputs, expected {}", inputs.size(),
-        least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most));
-  }
-  for (std::size_t i = 0; i < least; ++i) {
-    if (!inputs[i]) return makeError("input {} is missing", i);
-  }
-  return {};
-}
-
-Status expectRank(const TensorType& type, std::size_t rank, std::string_view what) {
-  if (type.shape.rank() != rank)
-    return makeError("{} is {}, expected rank {}", what, toString(type.shape), rank);
-  return {};
-}
-
-Status expectShape(const TensorType& type, const Shape& shape, std::string_view what) {
-  if (type.shape != shape)
-    return makeError("{} is {}, expected {}", what, toString(type.shape), toString(shape));
-  return {};
-}
-
-Status expectSameDType(const TensorType& a, const TensorType& b) {
-  if (a.dtype != b.dtype)
-    return makeError("dtypes {} and {} differ", toString(a.dtype), toString(b.dtype));
-  return {};
-}
+using Inputs = InferInputs;
+using Types = InferTypes;
 
 Status checkWindow(const Window2d& window) {
   const auto positive = [](std::int64_t v) { return v > 0 && v < kMaxWindow; };
@@ -287,13 +257,6 @@ Result<Types> infer(const Where&, Inputs inputs) {
   return Types{{inputs[1]->dtype, shape}};
 }
 
-Status checkAxis(std::int64_t axis, const Shape& shape) {
-  if (axis < 0 || axis >= static_cast<std::int64_t>(shape.rank())) {
-    return makeError("axis {} of {}", axis, toString(shape));
-  }
-  return {};
-}
-
 Result<Types> infer(const Softmax& op, Inputs inputs) {
   NARROWS_CHECK(expectInputs(inputs, 1, 1));
   NARROWS_CHECK(checkAxis(op.axis, inputs[0]->shape));
@@ -343,12 +306,6 @@ Result<Types> infer(const Split& op, Inputs inputs) {
   return types;
 }
 
-Status expectPerAxis(const Ints& values, const Shape& shape, std::string_view what) {
-  if (values.size() != shape.rank())
-    return makeError("{} {} for a tensor of rank {}", values.size(), what, shape.rank());
-  return {};
-}
-
 Result<Types> infer(const Slice& op, Inputs inputs) {
   NARROWS_CHECK(expectInputs(inputs, 1, 1));
   const Shape& x = inputs[0]->shape;
@@ -369,25 +326,6 @@ Result<Types> infer(const Slice& op, Inputs inputs) {
     }
   }
   NARROWS_TRY(shape, Shape::create(op.lengths));
-  return Types{{inputs[0]->dtype, shape}};
-}
-
-Result<Types> infer(const Gather& op, Inputs inputs) {
-  NARROWS_CHECK(expectInputs(inputs, 2, 2));
-  const Shape& data = inputs[0]->shape;
-  NARROWS_CHECK(checkAxis(op.axis, data));
-  if (inputs[1]->dtype != DType::i64 && inputs[1]->dtype != DType::i32) {
-    return makeError("indices are {}", toString(inputs[1]->dtype));
-  }
-  Ints extents;
-  for (std::size_t axis = 0; axis < data.rank(); ++axis) {
-    if (axis != static_cast<std::size_t>(op.axis)) {
-      extents.push_back(data[axis]);
-      continue;
-    }
-    for (std::int64_t extent : inputs[1]->shape.extents()) extents.push_back(extent);
-  }
-  NARROWS_TRY(shape, Shape::create(extents));
   return Types{{inputs[0]->dtype, shape}};
 }
 

@@ -35,6 +35,7 @@ enum class ResizeCoordinates : std::uint8_t {
   half_pixel, pytorch_half_pixel, align_corners, asymmetric, half_pixel_symmetric
 };
 enum class ResizeRounding : std::uint8_t { round_prefer_floor, round_prefer_ceil, floor, ceil };
+enum class ScatterReduction : std::uint8_t { none, add, mul, min, max };
 enum class BlockOrder : std::uint8_t { depth_column_row, column_row_depth };
 
 /// Vertical (H) and horizontal (W) extent.
@@ -482,13 +483,94 @@ struct SpaceToDepth {
   }
 };
 
+/// data, indices (i32 or i64, of data's rank, no longer than data but along `axis`) -> the indices'
+/// shape: element (i, j, ...) is data's at the same place, but for `axis`, where the index says.
+struct GatherElements {
+  std::int64_t axis = 0;
+  NARROWS_OP(GatherElements, "gather_elements")
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("axis", self.axis);
+  }
+};
+
+/// data, indices (..., K): each row of K indices names a slice of data behind `batch_axes` leading
+/// axes that both share -> the indices' leading extents, then the slice's.
+struct GatherNd {
+  std::int64_t batch_axes = 0;
+  NARROWS_OP(GatherNd, "gather_nd")
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("batch_axes", self.batch_axes);
+  }
+};
+
+/// data, indices as for GatherElements, updates of the indices' shape -> data with the updates put
+/// (or folded, in row-major order) where the indices say.
+struct ScatterElements {
+  std::int64_t axis = 0;
+  ScatterReduction reduction = ScatterReduction::none;
+  NARROWS_OP(ScatterElements, "scatter_elements")
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("axis", self.axis);
+    visit("reduction", self.reduction);
+  }
+};
+
+/// data, indices (..., K) as for GatherNd without batch axes, updates (..., slice) -> data.
+struct ScatterNd {
+  ScatterReduction reduction = ScatterReduction::none;
+  NARROWS_OP(ScatterNd, "scatter_nd")
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("reduction", self.reduction);
+  }
+};
+
+/// x -> the `count` largest (or smallest) elements along `axis`, best first, of equal ones the one
+/// that comes first; and their indices (i64).
+struct TopK {
+  std::int64_t axis = 0;
+  std::int64_t count = 1;
+  bool largest = true;
+  NARROWS_OP(TopK, "top_k")
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("axis", self.axis);
+    visit("count", self.count);
+    visit("largest", self.largest);
+  }
+};
+
+/// boxes (N,B,4), scores (N,K,B), f32 -> rows (image, class, box), i64, (N * K * min(most, B), 3):
+/// image by image, class by class, best first. How many there are only the data tell, so rows that
+/// are not needed stand at the end and hold -1. Boxes are two opposite corners, or with `centred`
+/// centre and size. One counts when its score is above `score_threshold` and no better one of its
+/// class overlaps it by more than `overlap_threshold` (intersection over union).
+struct NonMaxSuppression {
+  bool centred = false;
+  std::int64_t most = 0;
+  double overlap_threshold = 0;
+  double score_threshold = 0;
+  NARROWS_OP(NonMaxSuppression, "non_max_suppression")
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("centred", self.centred);
+    visit("most", self.most);
+    visit("overlap_threshold", self.overlap_threshold);
+    visit("score_threshold", self.score_threshold);
+  }
+};
+
 #undef NARROWS_OP
 
 using Op = std::variant<Conv2d, ConvTranspose2d, MaxPool2d, AveragePool2d, GlobalPool, BatchNorm,
                         LocalResponseNorm, Gemm, MatMul, Unary, LeakyRelu, Elu, Clip, HardSigmoid,
                         PRelu, Binary, Where, Softmax, Concat, Split, Slice, Gather, Pad, Resize,
                         Transpose, Reshape, Expand, Tile, Reduce, ArgReduce, Cast, Identity,
-                        DepthToSpace, SpaceToDepth>;
+                        DepthToSpace, SpaceToDepth, GatherElements, GatherNd, ScatterElements,
+                        ScatterNd, TopK, NonMaxSuppression>;
 
 inline std::string_view opName(const Op& op) {
   return std::visit([](const auto& attributes) { return std::decay_t<decltype(attributes)>::kName; }, op);

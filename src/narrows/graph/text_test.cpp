@@ -124,6 +124,15 @@ Graph everyOperator() {
   add(Identity{}, {m});
   add(DepthToSpace{2, BlockOrder::column_row_depth}, {x});
   add(SpaceToDepth{3}, {x});
+  const auto picks = graph.addConstant("i", Tensor::from<std::int64_t>(Shape{1, 2}, {0, -1}));
+  add(GatherElements{1}, {m, picks});
+  add(GatherNd{1}, {x, picks});
+  add(ScatterElements{1, ScatterReduction::mul}, {m, picks, floats({1, 2})});
+  add(ScatterNd{ScatterReduction::max}, {m, picks, floats({1})});
+  add(TopK{1, 2, false}, {m});
+  const ValueId boxes = graph.addInput("boxes", {DType::f32, Shape{1, 6, 4}});
+  const ValueId scores = graph.addInput("scores", {DType::f32, Shape{1, 2, 6}});
+  add(NonMaxSuppression{true, 3, 0.5, 0.25}, {boxes, scores});
   NARROWS_ASSERT(graph.setOutputs(std::move(outputs)).ok());
   return graph;
 }

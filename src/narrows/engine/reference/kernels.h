@@ -39,5 +39,11 @@ Result<Kernel> prepare(const Cast& op, const KernelTypes& types);
 Result<Kernel> prepare(const Identity& op, const KernelTypes& types);
 Result<Kernel> prepare(const DepthToSpace& op, const KernelTypes& types);
 Result<Kernel> prepare(const SpaceToDepth& op, const KernelTypes& types);
+Result<Kernel> prepare(const GatherElements& op, const KernelTypes& types);
+Result<Kernel> prepare(const GatherNd& op, const KernelTypes& types);
+Result<Kernel> prepare(const ScatterElements& op, const KernelTypes& types);
+Result<Kernel> prepare(const ScatterNd& op, const KernelTypes& types);
+Result<Kernel> prepare(const TopK& op, const KernelTypes& types);
+Result<Kernel> prepare(const NonMaxSuppression& op, const KernelTypes& types);
 
 }  // namespace narrows::reference
