@@ -278,6 +278,14 @@ class Needs {
     read(0, data);
     read(1, index);
   }
+  // What they read only the data tell.
+  void of(const GatherElements&) { everything(); }
+  void of(const GatherNd&) { everything(); }
+  void of(const ScatterElements&) { everything(); }
+  void of(const ScatterNd&) { everything(); }
+  void of(const TopK&) { everything(); }
+  void of(const NonMaxSuppression&) { everything(); }
+
   void of(const Pad& op) {
     Pad part = op;
     const Shape& x = inputShape(0);
