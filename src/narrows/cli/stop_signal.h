@@ -1,12 +1,14 @@
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <csignal>
 #include <thread>
 
 namespace narrows {
 
-/// Turns the first SIGTERM or SIGINT into a flag; a second one ends the process at once. Made
-/// before other threads, which inherit that the signals do not reach them. One at a time.
+/// Turns the first SIGTERM or SIGINT into a flag; a second one ends the process at once. Threads
+/// that libraries started before may take the signal as well as any other. One at a time.
 class StopSignal {
  public:
   StopSignal();
@@ -21,6 +23,7 @@ class StopSignal {
  private:
   std::atomic<bool> raised_ = false;
   std::atomic<bool> ending_ = false;
+  std::array<struct sigaction, 2> before_{};
   std::thread thread_;
 };
 
