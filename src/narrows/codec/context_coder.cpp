@@ -8,6 +8,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "narrows/codec/context_guess.h"
 #include "narrows/codec/context_loops.h"
 
 namespace narrows {
@@ -92,9 +93,11 @@ class ContextCoder final : public LosslessCoder {
         parts_(grid_.lowBits() > 0 ? 2 : 1),
         plane_units_(grid_.unitsPerPlane()),
         units_(plane_units_ * parts_),
-        loops_(loopsFor(search)) {
+        loops_(loopsFor(search)),
+        guesser_(grid_, tables.planes(grid_.layout().planes), loops_) {
     copyTables(tables);
-    orderPlanes(tables);
+    orderPlanes();
+    guesser_.reserveSlots(kMaxLanes);
     units_of_.resize(shape().planes * units_ + 2 * ContextGrid::kRowSlack);
     contexts_.resize(std::max(units_, laneStride() * kMaxLanes));
     masks_.resize(parts_ == 2 ? grid_.columns() * kMaxLanes : 0);
@@ -109,7 +112,7 @@ class ContextCoder final : public LosslessCoder {
   /// Planes as the grid has them.
   const SymbolLayout& shape() const { return grid_.layout(); }
   void copyTables(const ContextTables& tables);
-  void orderPlanes(const ContextTables& tables);
+  void orderPlanes();
   /// Planes live in a frame, in coding order, are cut into groups of at most a lane each, all of
   /// one stage.
   std::size_t groupEnd(std::size_t first, std::size_t lanes) const;
@@ -127,9 +130,9 @@ class ContextCoder final : public LosslessCoder {
   std::uint8_t* lowOf(std::size_t plane) {
     return parts_ == 2 ? highOf(plane) + plane_units_ : nullptr;
   }
-  const std::uint8_t* referenceOf(std::size_t plane) {
-    const std::uint32_t reference = planes_[plane].reference;
-    return reference == ContextPlane::kNone ? nullptr : highOf(reference);
+  /// What guesses look at.
+  const std::uint8_t* valuesOf(std::size_t plane, std::span<const std::uint8_t> symbols) {
+    return parts_ == 2 ? highOf(plane) : symbols.data() + plane * shape().height * shape().width;
   }
   /// Ends of class `c` from 1 on, with one entry in front so that the start of a first unit can be
   /// read as the end before it.
@@ -163,7 +166,7 @@ class ContextCoder final : public LosslessCoder {
   /// Code lengths in 1/16 bit; those of all classes for a unit in a row side by side.
   std::vector<std::uint8_t> lengths_;
   std::vector<std::uint16_t> class_ends_;
-  std::vector<ContextPlane> planes_;
+  ContextGuesser guesser_;
   /// Planes by stage.
   std::vector<std::size_t> order_;
 
@@ -210,13 +213,11 @@ void ContextCoder::copyTables(const ContextTables& tables) {
   }
 }
 
-void ContextCoder::orderPlanes(const ContextTables& tables) {
-  planes_.resize(shape().planes);
-  order_.reserve(planes_.size());
-  for (std::size_t p = 0; p < planes_.size(); ++p) planes_[p] = tables.plane(p);
+void ContextCoder::orderPlanes() {
+  order_.reserve(shape().planes);
   for (std::size_t stage = 0; stage < ContextTables::kStages; ++stage) {
-    for (std::size_t p = 0; p < planes_.size(); ++p) {
-      if (planes_[p].stage == stage) order_.push_back(p);
+    for (std::size_t p = 0; p < shape().planes; ++p) {
+      if (guesser_.plane(p).stage == stage) order_.push_back(p);
     }
   }
 }
@@ -224,7 +225,7 @@ void ContextCoder::orderPlanes(const ContextTables& tables) {
 std::size_t ContextCoder::groupEnd(std::size_t first, std::size_t lanes) const {
   std::size_t last = first;
   while (last < live_.size() && last - first < lanes &&
-         planes_[live_[last]].stage == planes_[live_[first]].stage) {
+         guesser_.plane(live_[last]).stage == guesser_.plane(live_[first]).stage) {
     ++last;
   }
   return last;
@@ -246,7 +247,7 @@ std::size_t ContextCoder::bestClass(std::size_t plane) const {
 void ContextCoder::encodePlane(std::size_t plane, std::size_t lane, std::size_t lanes,
                                Range* pending) {
   const std::uint8_t* high = highOf(plane);
-  grid_.planeContexts(high, lowOf(plane), referenceOf(plane), contexts_.data(),
+  grid_.planeContexts(high, lowOf(plane), guesser_.guess(plane, 0), contexts_.data(),
                       parts_ == 2 ? contexts_.data() + plane_units_ : nullptr);
   for (std::size_t k = 0; k < plane_units_; ++k) {
     contexts_[k] = static_cast<std::uint16_t>(row_of_[contexts_[k]] * kUnitSymbols + high[k]);
@@ -281,7 +282,9 @@ Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::si
   live_.clear();
   for (const std::size_t p : order_) {
     grid_.split(symbols.data() + p * plane_symbols, highOf(p), lowOf(p));
-    if (!allZero(std::span(highOf(p), units_))) live_.push_back(p);
+    const bool live = !allZero(std::span(highOf(p), units_));
+    if (live) live_.push_back(p);
+    guesser_.note(p, live ? valuesOf(p, symbols) : nullptr);
   }
   const std::size_t lanes = context::laneCount(live_.size(), units_);
 
@@ -370,6 +373,7 @@ Status ContextCoder::decodePlanes(const std::uint16_t* next, const std::uint16_t
       live_.push_back(p);
     } else {
       std::fill_n(highOf(p), units_, std::uint8_t{0});
+      guesser_.note(p, nullptr);
     }
   }
   const std::size_t lanes = context::laneCount(live_.size(), units_);
@@ -388,6 +392,7 @@ Status ContextCoder::decodePlanes(const std::uint16_t* next, const std::uint16_t
       const std::size_t p = live_[i];
       if (!grid_.fillIsZero(highOf(p))) return makeError("plane {} has symbols in its fill", p);
       grid_.join(highOf(p), lowOf(p), symbols.data() + p * plane_symbols);
+      guesser_.note(p, valuesOf(p, symbols));
     }
     first = last;
   }
@@ -406,6 +411,10 @@ const std::uint16_t* ContextCoder::decodeGroup(std::size_t first, std::size_t la
   const std::size_t columns = grid_.columns();
   row_task_.columns = columns;
   row_task_.lanes = last - first;
+  std::array<const std::uint8_t*, kMaxLanes> guesses{};
+  for (std::size_t i = first; i < last; ++i) {
+    guesses[i - first] = guesser_.guess(live_[i], i - first);
+  }
   for (std::size_t y = 0; y < shape().height && next <= end; ++y) {
     const std::size_t begin = y * columns;
     row_task_.row_of = row_of_.data();
@@ -416,8 +425,8 @@ const std::uint16_t* ContextCoder::decodeGroup(std::size_t first, std::size_t la
       std::uint16_t* parts = contexts_.data() + (i - first) * laneStride();
       std::uint8_t* line = highOf(p) + begin;
       const std::uint8_t* above = y > 0 ? line - columns : nullptr;
-      const std::uint8_t* reference = referenceOf(p);
-      grid_.parts(y, above, reference == nullptr ? nullptr : reference + begin, parts);
+      const std::uint8_t* guess = guesses[i - first];
+      grid_.parts(y, above, guess == nullptr ? nullptr : guess + begin, parts);
       lane = {ends(class_of_[p]), parts, every_.data(), line, grid_.leftOfFirst(y, above)};
     }
     next = loops_.decode(row_task_, states, next);

@@ -28,10 +28,6 @@ constexpr std::uint8_t quarterOf8(Small v) {
 constexpr std::uint8_t quarterOf16(Small v) {
   return static_cast<std::uint8_t>((v > 0) + (v > 2) + (v > 6));
 }
-constexpr std::uint8_t eighthOf16(Small v) {
-  return static_cast<std::uint8_t>((v > 0) + (v > 1) + (v > 2) + (v > 3) + (v > 5) + (v > 7) +
-                                   (v > 11));
-}
 
 template <int Bits>
 constexpr std::uint8_t aboveOf(std::uint8_t a, std::uint8_t b, std::uint8_t c) {
@@ -55,12 +51,6 @@ constexpr std::uint8_t leftOf(std::uint8_t unit) {
   return Bits == 3 ? static_cast<std::uint8_t>(unit & 7) : unit;
 }
 
-/// Level of a unit in the reference plane.
-template <int Bits>
-constexpr std::uint8_t referenceLevel(std::uint8_t unit) {
-  return Bits == 4 ? eighthOf16(static_cast<Small>(unit)) : unit;
-}
-
 template <int Bits>
 void insideParts(const std::uint8_t* above, std::size_t count, std::uint16_t* parts) {
   constexpr int kShift = Bits == 4 ? 4 : 3;
@@ -76,14 +66,13 @@ void insideParts(const std::uint8_t* above, std::size_t count, std::uint16_t* pa
   }
 }
 
-template <int Bits>
 void addReference(const std::uint8_t* reference, std::size_t count, std::size_t stride,
                   std::uint16_t* parts) {
   const auto step = static_cast<std::uint16_t>(stride);
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
     std::array<std::uint8_t, kBlock> level;
     for (std::size_t k = 0; k < kBlock; ++k) {
-      level[k] = static_cast<std::uint8_t>(1 + referenceLevel<Bits>(reference[begin + k]));
+      level[k] = static_cast<std::uint8_t>(1 + reference[begin + k]);
     }
     for (std::size_t k = 0; k < kBlock; ++k) {
       parts[begin + k] = static_cast<std::uint16_t>(parts[begin + k] + step * level[k]);
@@ -107,7 +96,7 @@ void insideContexts(const std::uint8_t* high, const std::uint8_t* reference, std
   }
   if constexpr (HasReference) {
     for (std::size_t k = 0; k < Count; ++k) {
-      level[k] = static_cast<std::uint8_t>(1 + referenceLevel<Bits>(reference[at + k]));
+      level[k] = static_cast<std::uint8_t>(1 + reference[at + k]);
     }
   }
   for (std::size_t k = 0; k < Count; ++k) {
@@ -159,7 +148,7 @@ ContextGrid::ContextGrid(const SymbolLayout& layout) : layout_(layout) {
   above_count_ = kInside[static_cast<std::size_t>(high_bits_)];
   contexts_alone_ = left_count_ * (above_count_ + 1 + (symbols_per_unit_ > 1 ? 1 + 16 : 0));
   coarse_alone_ = left_count_ * kCoarseAbove;
-  reference_levels_ = high_bits_ < 3 ? 16 : 8;
+  reference_levels_ = high_bits_ == 3 ? 8 : 16;
 
   const unsigned mask = (1U << high_bits_) - 1;
   const int last_shift = high_bits_ * (symbols_per_unit_ - 1);
@@ -236,6 +225,11 @@ void ContextGrid::split(const std::uint8_t* symbols, std::uint8_t* high, std::ui
     }
     return;
   }
+  splitHigh(symbols, high);
+}
+
+void ContextGrid::splitHigh(const std::uint8_t* symbols, std::uint8_t* high) const {
+  const std::size_t count = layout_.height * layout_.width;
   if (symbols_per_unit_ == 1) {
     if (count > 0) std::memcpy(high, symbols, count);
     return;
@@ -361,11 +355,7 @@ void ContextGrid::parts(std::size_t y, const std::uint8_t* above, const std::uin
     parts[columns_ - 1] = static_cast<std::uint16_t>(left_count_ * lastAbove(above));
   }
   if (reference == nullptr) return;
-  if (high_bits_ == 4) {
-    addReference<4>(reference, columns_, contexts_alone_, parts);
-  } else {
-    addReference<1>(reference, columns_, contexts_alone_, parts);
-  }
+  addReference(reference, columns_, contexts_alone_, parts);
 }
 
 void ContextGrid::lowParts(std::size_t y, const std::uint8_t* high, const std::uint8_t* high_above,
@@ -403,7 +393,7 @@ void ContextGrid::planeContexts(const std::uint8_t* high, const std::uint8_t* lo
   const auto reference_part = [&](std::size_t at) -> std::size_t {
     if (reference == nullptr) return 0;
     const std::uint8_t unit = reference[at];
-    return contexts_alone_ * (1U + (high_bits_ == 4 ? referenceLevel<4>(unit) : unit));
+    return contexts_alone_ * (1U + unit);
   };
   firstRowParts(contexts);
   for (std::size_t j = 0; j < columns_; ++j) {

@@ -17,7 +17,7 @@ namespace narrows {
 inline constexpr std::size_t kUnitSymbols = 16;
 
 /// Geometry and context numbering of one layout. The context of a high unit is the sum of a part
-/// from the left, a part from above and a part from the reference plane; docs/feature-frame.md has
+/// from the left, a part from above and a part from the guess; docs/feature-frame.md has
 /// the numbers.
 class ContextGrid {
  public:
@@ -52,6 +52,8 @@ class ContextGrid {
 
   /// Units of a plane: `high` (and `low` from 5 bits on) have unitsPerPlane() entries.
   void split(const std::uint8_t* symbols, std::uint8_t* high, std::uint8_t* low) const;
+  /// Values of high_bits bits each to high units.
+  void splitHigh(const std::uint8_t* values, std::uint8_t* high) const;
   void join(const std::uint8_t* high, const std::uint8_t* low, std::uint8_t* symbols) const;
   /// Whether no unit of a plane has bits in its fill.
   bool fillIsZero(const std::uint8_t* high) const;

@@ -34,6 +34,29 @@ std::uint16_t* encodeUnits(const Range* ranges, std::size_t steps, std::size_t l
   return next;
 }
 
+void guessLevels(const GuessTask& task, std::uint8_t* levels) {
+  for (std::size_t begin = 0; begin < task.count; begin += kGuessBlock) {
+    std::array<std::int16_t, kGuessBlock> sums{};
+    for (std::size_t t = 0; t < task.inputs; ++t) {
+      const GuessInput& in = task.input[t];
+      for (std::size_t i = 0; i < kGuessBlock; ++i) {
+        sums[i] = static_cast<std::int16_t>(sums[i] + in.here_weight * in.here[begin + i] +
+                                            in.ahead_weight * in.ahead[begin + i] +
+                                            in.behind_weight * in.behind[begin + i]);
+      }
+    }
+    std::array<std::int16_t, kGuessBlock> passed{};
+    for (const std::int16_t threshold : task.thresholds) {
+      for (std::size_t i = 0; i < kGuessBlock; ++i) {
+        passed[i] = static_cast<std::int16_t>(passed[i] + (sums[i] > threshold ? 1 : 0));
+      }
+    }
+    for (std::size_t i = 0; i < kGuessBlock; ++i) {
+      levels[begin + i] = static_cast<std::uint8_t>(passed[i]);
+    }
+  }
+}
+
 }  // namespace
 
 std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane) {
@@ -51,7 +74,7 @@ const std::vector<std::uint64_t>& reciprocals() {
 }
 
 Loops scalarLoops() {
-  return {decodeRows, encodeUnits};
+  return {decodeRows, encodeUnits, guessLevels};
 }
 
 }  // namespace narrows::context

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "narrows/codec/context_tables.h"
@@ -45,6 +46,25 @@ struct RowsToDecode {
   std::vector<std::uint8_t> scratch = {};
 };
 
+/// Values of one term of a guess: in place, right + below, left + above; and their weights.
+struct GuessInput {
+  const std::uint8_t* here = nullptr;
+  const std::uint8_t* ahead = nullptr;
+  const std::uint8_t* behind = nullptr;
+  std::int8_t here_weight = 0;
+  std::int8_t ahead_weight = 0;
+  std::int8_t behind_weight = 0;
+};
+
+struct GuessTask {
+  /// A multiple of kGuessBlock: inputs and levels have room for that.
+  std::size_t count = 0;
+  std::size_t inputs = 0;
+  std::array<GuessInput, ContextPlane::kMaxTerms> input;
+  std::span<const std::int16_t> thresholds;
+};
+inline constexpr std::size_t kGuessBlock = 32;
+
 struct Loops {
   /// Decodes a row in each lane in lockstep, refilling states from `next`; gives the word after the
   /// last it took.
@@ -53,6 +73,8 @@ struct Loops {
   /// ranges[k * lanes + l]. Writes words before `next` and gives the first.
   std::uint16_t* (*encode)(const Range* ranges, std::size_t steps, std::size_t lanes,
                            States& states, std::uint16_t* next);
+  /// Levels: how many thresholds the weighted sum of the inputs lies above. Sums fit in 16 bits.
+  void (*guess)(const GuessTask& task, std::uint8_t* levels);
 };
 
 Loops scalarLoops();

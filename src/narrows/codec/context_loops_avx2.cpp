@@ -189,6 +189,59 @@ NARROWS_AVX2 std::uint16_t* encodeUnits(const Range* ranges, std::size_t steps, 
   return next;
 }
 
+/// Weights of two kinds of values side by side, as _mm256_maddubs_epi16 takes them.
+NARROWS_AVX2 inline __m256i weightPair(std::int8_t even, std::int8_t odd) {
+  return _mm256_set1_epi16(static_cast<short>((odd & 0xFF) << 8 | (even & 0xFF)));
+}
+
+/// Adds two kinds of values with their weights to the sums of 32 places: those of the lower and of
+/// the upper half of each 128 bits.
+NARROWS_AVX2 inline void addPair(const std::uint8_t* even, const std::uint8_t* odd, __m256i weights,
+                                 __m256i& lower, __m256i& upper) {
+  const __m256i e = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(even));
+  const __m256i o = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(odd));
+  lower = _mm256_add_epi16(lower, _mm256_maddubs_epi16(_mm256_unpacklo_epi8(e, o), weights));
+  upper = _mm256_add_epi16(upper, _mm256_maddubs_epi16(_mm256_unpackhi_epi8(e, o), weights));
+}
+
+NARROWS_AVX2 void guessLevels(const GuessTask& task, std::uint8_t* levels) {
+  static_assert(kGuessBlock == 32);
+  constexpr std::size_t kPairs = (3 * ContextPlane::kMaxTerms + 1) / 2;
+  // All values of all terms in pairs; a last odd one goes with itself, of weight 0.
+  std::array<const std::uint8_t*, 2 * kPairs> values{};
+  std::array<std::int8_t, 2 * kPairs> weights{};
+  std::size_t count = 0;
+  for (std::size_t t = 0; t < task.inputs; ++t) {
+    const GuessInput& in = task.input[t];
+    values[count] = in.here;
+    weights[count++] = in.here_weight;
+    values[count] = in.ahead;
+    weights[count++] = in.ahead_weight;
+    values[count] = in.behind;
+    weights[count++] = in.behind_weight;
+  }
+  if (count % 2 != 0) {
+    values[count] = values[count - 1];
+    ++count;
+  }
+  for (std::size_t begin = 0; begin < task.count; begin += kGuessBlock) {
+    __m256i lower = _mm256_setzero_si256();
+    __m256i upper = lower;
+    for (std::size_t k = 0; k < count; k += 2) {
+      addPair(values[k] + begin, values[k + 1] + begin, weightPair(weights[k], weights[k + 1]),
+              lower, upper);
+    }
+    __m256i passed = _mm256_setzero_si256();
+    for (const std::int16_t threshold : task.thresholds) {
+      const __m256i limit = _mm256_set1_epi16(threshold);
+      // Each comparison that holds is -1.
+      passed = _mm256_sub_epi8(passed, _mm256_packs_epi16(_mm256_cmpgt_epi16(lower, limit),
+                                                          _mm256_cmpgt_epi16(upper, limit)));
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(levels + begin), passed);
+  }
+}
+
 }  // namespace
 
 bool hasAvx2() {
@@ -197,7 +250,7 @@ bool hasAvx2() {
 }
 
 Loops avx2Loops() {
-  return hasAvx2() ? Loops{decodeRows, encodeUnits} : scalarLoops();
+  return hasAvx2() ? Loops{decodeRows, encodeUnits, guessLevels} : scalarLoops();
 }
 
 #else

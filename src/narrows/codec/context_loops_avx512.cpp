@@ -122,7 +122,7 @@ bool hasAvx512() {
 }
 
 Loops avx512Loops() {
-  return hasAvx512() ? Loops{decodeRows, encodeUnits} : avx2Loops();
+  return hasAvx512() ? Loops{decodeRows, encodeUnits, avx2Loops().guess} : avx2Loops();
 }
 
 #else

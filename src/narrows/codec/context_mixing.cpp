@@ -4,6 +4,8 @@
 #include <cmath>
 #include <optional>
 
+#include "narrows/codec/context_guess.h"
+#include "narrows/codec/context_loops.h"
 #include "narrows/codec/context_mixer.h"
 
 namespace narrows {
@@ -102,8 +104,12 @@ class MixingCoder final : public LosslessCoder {
   }
   std::uint8_t* lowOf(std::size_t plane) { return low_ ? highOf(plane) + plane_units_ : nullptr; }
   const std::uint8_t* referenceOf(std::size_t plane) {
-    const std::uint32_t reference = planes_[plane].reference;
+    const std::uint32_t reference = planes_[plane].reference();
     return reference == ContextPlane::kNone ? nullptr : highOf(reference);
+  }
+  /// What guesses look at.
+  const std::uint8_t* valuesOf(std::size_t plane, std::span<const std::uint8_t> symbols) {
+    return low_ ? highOf(plane) : symbols.data() + plane * shape().height * shape().width;
   }
   const std::uint8_t* unitsOf(std::optional<std::size_t> plane) {
     return plane.has_value() ? highOf(*plane) : nullptr;
@@ -128,6 +134,7 @@ class MixingCoder final : public LosslessCoder {
   BitOrder low_order_;
   ContextTables tables_;
   std::vector<ContextPlane> planes_;
+  ContextGuesser guesser_;
   std::vector<std::size_t> order_;
   /// By class and row.
   std::vector<std::vector<std::array<Probability, kNodes>>> fixed_;
@@ -155,14 +162,15 @@ MixingCoder::MixingCoder(const SymbolLayout& layout, const ContextTables& tables
       high_order_(bitOrder(grid_.highBits(), grid_.symbolsPerUnit())),
       low_order_(bitOrder(grid_.lowBits(), 1)),
       tables_(tables),
-      planes_(grid_.layout().planes),
+      planes_(tables.planes(grid_.layout().planes)),
+      guesser_(grid_, planes_, context::avx2Loops()),
       fixed_(kTables),
       mixer_(kSets * kNodes, kSets * 16),
       units_of_(grid_.layout().planes * units_ + 2 * ContextGrid::kRowSlack),
       contexts_(units_),
       parts_(grid_.columns() + ContextGrid::kRowSlack),
       masks_(grid_.columns()) {
-  for (std::size_t p = 0; p < planes_.size(); ++p) planes_[p] = tables.plane(p);
+  guesser_.reserveSlots(1);
   for (std::size_t stage = 0; stage < ContextTables::kStages; ++stage) {
     for (std::size_t p = 0; p < planes_.size(); ++p) {
       if (planes_[p].stage == stage) order_.push_back(p);
@@ -188,9 +196,9 @@ void MixingCoder::reset() {
 }
 
 std::optional<std::size_t> MixingCoder::secondFor(std::size_t plane) const {
-  const std::uint32_t reference = planes_[plane].reference;
+  const std::uint32_t reference = planes_[plane].reference();
   if (reference == ContextPlane::kNone) return std::nullopt;
-  const std::uint32_t beyond = planes_[reference].reference;
+  const std::uint32_t beyond = planes_[reference].reference();
   if (beyond != ContextPlane::kNone) return beyond;
   if (last_referring_[reference].has_value()) return last_referring_[reference];
   return last_coded_ == reference ? std::nullopt : last_coded_;
@@ -198,13 +206,13 @@ std::optional<std::size_t> MixingCoder::secondFor(std::size_t plane) const {
 
 void MixingCoder::noteCoded(std::size_t plane) {
   last_coded_ = plane;
-  const std::uint32_t reference = planes_[plane].reference;
+  const std::uint32_t reference = planes_[plane].reference();
   if (reference != ContextPlane::kNone) last_referring_[reference] = plane;
 }
 
 /// The class whose table alone makes the plane smallest.
 std::size_t MixingCoder::bestClass(std::size_t plane) {
-  grid_.planeContexts(highOf(plane), lowOf(plane), referenceOf(plane), contexts_.data(),
+  grid_.planeContexts(highOf(plane), lowOf(plane), guesser_.guess(plane, 0), contexts_.data(),
                       low_ ? contexts_.data() + plane_units_ : nullptr);
   std::size_t best = 0;
   double best_length = 0;
@@ -294,6 +302,7 @@ std::uint8_t MixingCoder::codeUnit(BitCoder& coder, std::vector<Counters>& model
 void MixingCoder::codePlane(BitCoder& coder, std::size_t plane, std::size_t c) {
   const std::size_t columns = grid_.columns();
   const std::uint8_t* reference = referenceOf(plane);
+  const std::uint8_t* guess = guesser_.guess(plane, 0);
   // Planes that the tables do not name, but that may be alike: the last one coded, the reference's
   // own reference, and the last plane with the same reference.
   const std::uint8_t* likely = reference != nullptr ? reference : unitsOf(last_coded_);
@@ -309,7 +318,7 @@ void MixingCoder::codePlane(BitCoder& coder, std::size_t plane, std::size_t c) {
   for (std::size_t y = 0; y < shape().height; ++y) {
     std::uint8_t* line = high + y * columns;
     const std::uint8_t* above = y > 0 ? line - columns : nullptr;
-    grid_.parts(y, above, reference == nullptr ? nullptr : reference + y * columns, parts_.data());
+    grid_.parts(y, above, guess == nullptr ? nullptr : guess + y * columns, parts_.data());
     unsigned left = grid_.leftOfFirst(y, above);
     for (std::size_t x = 0; x < columns; ++x) {
       const std::size_t context = parts_[x] + grid_.leftParts()[left];
@@ -363,6 +372,7 @@ Result<bool> MixingCoder::encode(std::span<const std::uint8_t> symbols, std::siz
   for (const std::size_t p : order_) {
     grid_.split(symbols.data() + p * plane_symbols, highOf(p), lowOf(p));
     const bool live = std::any_of(highOf(p), highOf(p) + units_, [](auto u) { return u != 0; });
+    guesser_.note(p, live ? valuesOf(p, symbols) : nullptr);
     const std::size_t c = live ? bestClass(p) : 0;
     codeClass(coder, p, c);
     if (live) codePlane(coder, p, c);
@@ -392,11 +402,15 @@ Status MixingCoder::decode(ByteSpan code, std::span<std::uint8_t> symbols) {
     if (c >= kContextClasses) {
       return makeError("plane {} of class {}, there are {}", p, c, kContextClasses);
     }
-    if (c == 0) continue;
+    if (c == 0) {
+      guesser_.note(p, nullptr);
+      continue;
+    }
     codePlane(coder, p, c);
     if (reader.offset() > code.size() + 4) return makeError("the context code ends early");
     if (!grid_.fillIsZero(highOf(p))) return makeError("plane {} has symbols in its fill", p);
     grid_.join(highOf(p), lowOf(p), symbols.data() + p * plane_symbols);
+    guesser_.note(p, valuesOf(p, symbols));
   }
   // The reader is four bytes ahead, of which the writer gives one, and a zero for an odd number.
   const std::size_t expected = reader.offset() - 3;

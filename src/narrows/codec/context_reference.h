@@ -7,9 +7,10 @@
 
 namespace narrows {
 
-/// Stages and reference planes for maps whose high units are `maps`: planes that many others
-/// resemble (by the squared correlation of their units) come first, and each later plane takes the
-/// one of the lower stages that it resembles most. Empty when there are too few planes.
+/// Stages and guesses for maps whose high units are `maps`: planes that many others resemble (by
+/// the squared correlation of their values) come first, and each later plane takes those of the
+/// lower stages that explain it best together, weights by least squares. Empty when there are too
+/// few planes, or none is like another.
 std::vector<ContextPlane> chooseReferences(const ContextGrid& grid,
                                            const std::vector<const std::uint8_t*>& maps);
 

@@ -23,20 +23,38 @@ inline constexpr std::size_t kMaxContextRows = 256;
 /// Largest map, in symbols, that the context coder takes.
 inline constexpr std::size_t kMaxContextSymbols = std::size_t{1} << 26;
 
-/// Where a plane comes in the code, and the plane that its contexts look at.
+/// What a plane of a lower stage lends to the guess of another: weights of its value in the same
+/// place, of the sum of those to the right and below, and of the sum of those to the left and
+/// above.
+struct GuessTerm {
+  std::uint32_t plane = 0;
+  std::int8_t here = 0;
+  std::int8_t ahead = 0;
+  std::int8_t behind = 0;
+
+  friend bool operator==(const GuessTerm&, const GuessTerm&) = default;
+};
+
+/// Where a plane comes in the code, and how it is guessed from planes before it.
 struct ContextPlane {
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  static constexpr std::size_t kMaxTerms = 4;
   /// Planes of lower stages are coded first.
   std::uint8_t stage = 0;
-  /// A plane of a lower stage, or kNone.
-  std::uint32_t reference = kNone;
+  /// At most kMaxTerms, the most alike first; none for a plane that is not guessed.
+  std::vector<GuessTerm> terms;
+  /// Ascending; one fewer than there are levels of a guess. Empty without terms.
+  std::vector<std::int16_t> thresholds;
+
+  /// The plane most alike, or kNone.
+  std::uint32_t reference() const { return terms.empty() ? kNone : terms[0].plane; }
 
   friend bool operator==(const ContextPlane&, const ContextPlane&) = default;
 };
 
 /// What a context coder knows beforehand of the maps of one layout: for each context the row of
 /// frequencies that it uses, for each class of planes the frequency of each unit in each row, for
-/// each plane the frequency of each class and its reference plane.
+/// each plane the frequency of each class and how it is guessed from others.
 class ContextTables {
  public:
   /// Ends of the units' ranges: unit u holds [u == 0 ? 0 : ends[u - 1], ends[u]).
@@ -65,6 +83,10 @@ class ContextTables {
   ContextPlane plane(std::size_t plane) const {
     return planes_.empty() ? ContextPlane{} : planes_[plane];
   }
+  /// All of them, for a layout of `count` planes.
+  std::vector<ContextPlane> planes(std::size_t count) const {
+    return planes_.empty() ? std::vector<ContextPlane>(count) : planes_;
+  }
 
  private:
   friend class ContextFit;
@@ -75,12 +97,12 @@ class ContextTables {
   std::vector<std::uint8_t> low_row_of_;
   /// One for each plane, or one for all.
   std::vector<Row> plane_classes_;
-  /// One for each plane, or none where no plane has a reference.
+  /// One for each plane, or none where no plane is guessed.
   std::vector<ContextPlane> planes_;
 };
 
 /// Fits tables to maps: contexts with like frequencies share a row, planes with like frequencies a
-/// class, and a plane looks at another where that makes held-out maps smaller.
+/// class, and planes are guessed from others where that makes held-out maps smaller.
 class ContextTrainer {
  public:
   explicit ContextTrainer(const SymbolLayout& layout);

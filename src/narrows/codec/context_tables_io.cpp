@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdlib>
 
 #include "narrows/codec/byte_compressor.h"
 #include "narrows/codec/context_tables.h"
@@ -6,17 +9,28 @@
 namespace narrows {
 namespace {
 
-constexpr std::uint8_t kTablesVersion = 2;
+constexpr std::uint8_t kTablesVersion = 3;
 constexpr std::uint8_t kByPlane = 1;
 constexpr std::uint8_t kReferences = 2;
 constexpr int kCompression = 19;
-constexpr std::size_t kPlaneBytes = 5;
 
 std::size_t countOfHigh(const ContextGrid& grid) {
   return std::size_t{1} << (grid.highBits() * grid.symbolsPerUnit());
 }
 std::size_t countOfLow(const ContextGrid& grid) {
   return std::size_t{1} << grid.lowBits();
+}
+
+/// Bytes of a plane's stage and guess.
+std::size_t planeBytes(std::size_t thresholds) {
+  return 2 + ContextPlane::kMaxTerms * 7 + 2 * thresholds;
+}
+
+std::size_t thresholdsOf(const std::vector<ContextPlane>& planes) {
+  for (const ContextPlane& plane : planes) {
+    if (!plane.terms.empty()) return plane.thresholds.size();
+  }
+  return 0;
 }
 
 void appendRow(const ContextTables::Row& row, ByteWriter& out) {
@@ -57,18 +71,46 @@ Result<std::vector<std::uint8_t>> readRowNumbers(ByteReader& reader, std::size_t
   return numbers;
 }
 
-Status checkReferences(const std::vector<ContextPlane>& planes) {
-  for (std::size_t p = 0; p < planes.size(); ++p) {
-    const ContextPlane& plane = planes[p];
-    if (plane.stage >= ContextTables::kStages) {
-      return makeError("plane {} in stage {}, there are {}", p, plane.stage,
-                       ContextTables::kStages);
+Result<ContextPlane> readPlane(ByteReader& reader, std::size_t thresholds) {
+  ContextPlane plane;
+  NARROWS_TRY(stage, reader.read<std::uint8_t>("stage of a plane"));
+  NARROWS_TRY(terms, reader.read<std::uint8_t>("number of terms"));
+  if (stage >= ContextTables::kStages || terms > ContextPlane::kMaxTerms) {
+    return makeError("stage {} and {} terms, there are {} and at most {}", stage, terms,
+                     ContextTables::kStages, ContextPlane::kMaxTerms);
+  }
+  plane.stage = stage;
+  for (std::size_t i = 0; i < ContextPlane::kMaxTerms; ++i) {
+    NARROWS_TRY(from, reader.read<std::uint32_t>("plane of a term"));
+    NARROWS_TRY(here, reader.read<std::int8_t>("weight of a term"));
+    NARROWS_TRY(ahead, reader.read<std::int8_t>("weight of a term"));
+    NARROWS_TRY(behind, reader.read<std::int8_t>("weight of a term"));
+    if (i < terms) plane.terms.push_back({from, here, ahead, behind});
+  }
+  for (std::size_t i = 0; i < thresholds; ++i) {
+    NARROWS_TRY(threshold, reader.read<std::int16_t>("threshold"));
+    if (terms > 0) plane.thresholds.push_back(threshold);
+  }
+  return plane;
+}
+
+/// Sums of the largest values must fit in 16 bits.
+Status checkGuess(const std::vector<ContextPlane>& planes, std::size_t p, int most_value) {
+  const ContextPlane& plane = planes[p];
+  int sum = 0;
+  for (const GuessTerm& term : plane.terms) {
+    if (term.plane >= planes.size() || planes[term.plane].stage >= plane.stage) {
+      return makeError(
+          "plane {} is guessed from plane {}, expected one of {} planes in a lower "
+          "stage",
+          p, term.plane, planes.size());
     }
-    if (plane.reference == ContextPlane::kNone) continue;
-    if (plane.reference >= planes.size() || planes[plane.reference].stage >= plane.stage) {
-      return makeError("plane {} refers to plane {}, expected one of {} planes in a lower stage", p,
-                       plane.reference, planes.size());
-    }
+    sum +=
+        std::abs(int{term.here}) + 2 * std::abs(int{term.ahead}) + 2 * std::abs(int{term.behind});
+  }
+  if (sum * most_value > INT16_MAX) return makeError("plane {}: weights are too large", p);
+  if (!std::is_sorted(plane.thresholds.begin(), plane.thresholds.end())) {
+    return makeError("plane {}: thresholds descend", p);
   }
   return {};
 }
@@ -78,9 +120,20 @@ Status checkReferences(const std::vector<ContextPlane>& planes) {
 Result<ByteVector> ContextTables::serialize() const {
   ByteWriter plain;
   for (const Row& row : plane_classes_) appendRow(row, plain);
+  const std::size_t thresholds = planes_.empty() ? 0 : thresholdsOf(planes_);
   for (const ContextPlane& plane : planes_) {
     plain.write(plane.stage);
-    plain.write(plane.reference);
+    plain.write(static_cast<std::uint8_t>(plane.terms.size()));
+    for (std::size_t i = 0; i < ContextPlane::kMaxTerms; ++i) {
+      const GuessTerm term = i < plane.terms.size() ? plane.terms[i] : GuessTerm{};
+      plain.write(term.plane);
+      plain.write(term.here);
+      plain.write(term.ahead);
+      plain.write(term.behind);
+    }
+    for (std::size_t i = 0; i < thresholds; ++i) {
+      plain.write(plane.terms.empty() ? std::int16_t{0} : plane.thresholds[i]);
+    }
   }
   for (const std::uint8_t row : row_of_) plain.write(row);
   for (const std::uint8_t row : low_row_of_) plain.write(row);
@@ -126,8 +179,10 @@ Result<ContextTables> ContextTables::parse(ByteSpan bytes, const SymbolLayout& l
   const std::size_t class_rows = (kind & kByPlane) != 0 ? planes : 1;
   const std::size_t references = (kind & kReferences) != 0 ? planes : 0;
   const std::size_t rows = std::size_t{high_rows} + low_rows;
+  const int most_value = (1 << grid.highBits()) - 1;
+  const auto thresholds = static_cast<std::size_t>(most_value);
   ByteVector plain((class_rows + rows * (kContextClasses - 1)) * sizeof(Row) +
-                   references * kPlaneBytes + grid.contexts() + grid.lowContexts());
+                   references * planeBytes(thresholds) + grid.contexts() + grid.lowContexts());
   NARROWS_TRY(compressor, makeLzma(kCompression, plain.size()));
   NARROWS_CHECK(
       compressor->decompress(bytes.subspan(header.offset()), plain).within("context tables"));
@@ -139,11 +194,12 @@ Result<ContextTables> ContextTables::parse(ByteSpan bytes, const SymbolLayout& l
     tables.plane_classes_.push_back(row);
   }
   for (std::size_t p = 0; p < references; ++p) {
-    NARROWS_TRY(stage, reader.read<std::uint8_t>("stage of a plane"));
-    NARROWS_TRY(reference, reader.read<std::uint32_t>("reference plane"));
-    tables.planes_.push_back({stage, reference});
+    NARROWS_TRY(plane, readPlane(reader, thresholds).within(fmt::format("plane {}", p)));
+    tables.planes_.push_back(std::move(plane));
   }
-  NARROWS_CHECK(checkReferences(tables.planes_));
+  for (std::size_t p = 0; p < references; ++p) {
+    NARROWS_CHECK(checkGuess(tables.planes_, p, most_value));
+  }
   NARROWS_TRY(row_of, readRowNumbers(reader, grid.contexts(), high_rows));
   NARROWS_TRY(low_row_of, readRowNumbers(reader, grid.lowContexts(), low_rows));
   tables.high_rows_ = high_rows;

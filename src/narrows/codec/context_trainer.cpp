@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "narrows/codec/context_cluster.h"
+#include "narrows/codec/context_guess.h"
 #include "narrows/codec/context_reference.h"
 #include "narrows/codec/context_tables.h"
 
@@ -13,15 +14,18 @@ constexpr std::size_t kClasses = kContextClasses - 1;
 constexpr int kClassRounds = 6;
 /// Weight, in units seen, of the distribution under the coarse context in that of a context, of
 /// that over all reference levels in the coarse one, and of all units in that.
-constexpr float kPriorOfContext = 20;
-constexpr float kPriorOfCoarse = 8;
+constexpr float kPriorOfContext = 100;
+constexpr float kPriorOfCoarse = 30;
 constexpr float kPriorOfAlone = 1;
 /// Weight of the whole set's distribution in a class's rows.
-constexpr double kPriorOfClass = 40;
+constexpr double kPriorOfClass = 100;
 /// Maps from which on some are held out to see whether reference planes pay.
 constexpr std::size_t kEnoughMaps = 4;
 /// The share of the held-out code that references must save to be worth their tables.
 constexpr double kLeastGain = 0.004;
+/// Units seen that pay for a row, and the fewest rows.
+constexpr std::size_t kUnitsPerRow = 1000;
+constexpr std::size_t kFewestRows = 64;
 
 using Weights = std::array<double, kUnitSymbols>;
 
@@ -49,7 +53,11 @@ class ContextFit {
   using Maps = std::vector<const std::uint8_t*>;
 
   ContextFit(const ContextGrid& grid, std::vector<ContextPlane> references)
-      : grid_(grid), units_(grid.unitsPerPlane()), low_(grid.lowBits() > 0) {
+      : grid_(grid),
+        units_(grid.unitsPerPlane()),
+        low_(grid.lowBits() > 0),
+        guesser_(grid, references, context::avx2Loops()) {
+    guesser_.reserveSlots(1);
     tables_.planes_ = std::move(references);
   }
 
@@ -97,12 +105,22 @@ class ContextFit {
     };
     return any(highOf(map, p)) || (low_ && any(lowOf(map, p)));
   }
+  /// Has the guesser see a map, whose contexts are asked for next.
+  void lookAt(const std::uint8_t* map) const {
+    std::vector<std::uint8_t> values(grid_.layout().height * grid_.layout().width);
+    for (std::size_t p = 0; p < grid_.layout().planes && !tables_.planes_.empty(); ++p) {
+      const std::uint8_t* high = highOf(map, p);
+      if (grid_.symbolsPerUnit() > 1) {
+        grid_.join(high, nullptr, values.data());
+        high = values.data();
+      }
+      guesser_.note(p, high);
+    }
+  }
   void contextsOf(const std::uint8_t* map, std::size_t p, std::uint16_t* contexts) const {
-    const ContextPlane plane = tables_.plane(p);
-    grid_.planeContexts(
-        highOf(map, p), lowOf(map, p),
-        plane.reference == ContextPlane::kNone ? nullptr : highOf(map, plane.reference), contexts,
-        contexts + units_);
+    grid_.planeContexts(highOf(map, p), lowOf(map, p),
+                        tables_.planes_.empty() ? nullptr : guesser_.guess(p, 0), contexts,
+                        contexts + units_);
   }
 
   void chooseRows(const Maps& maps);
@@ -115,6 +133,7 @@ class ContextFit {
   const ContextGrid& grid_;
   std::size_t units_;
   bool low_;
+  mutable ContextGuesser guesser_;
   ContextTables tables_;
   /// Code lengths by row, unit, class.
   std::vector<std::array<float, kClasses>> lengths_;
@@ -125,6 +144,7 @@ void ContextFit::chooseRows(const Maps& maps) {
   std::vector<UnitWeights> low_counts(grid_.lowContexts(), UnitWeights{});
   std::vector<std::uint16_t> contexts(planeUnits());
   for (const std::uint8_t* map : maps) {
+    lookAt(map);
     for (std::size_t p = 0; p < grid_.layout().planes; ++p) {
       if (!isLive(map, p)) continue;
       contextsOf(map, p, contexts.data());
@@ -134,6 +154,9 @@ void ContextFit::chooseRows(const Maps& maps) {
       }
     }
   }
+
+  const std::size_t most_rows = std::clamp(
+      maps.size() * grid_.layout().planes * units_ / kUnitsPerRow, kFewestRows, kMaxContextRows);
 
   // Coarser and coarser distributions stand in for what was not seen.
   UnitWeights all{};
@@ -157,7 +180,7 @@ void ContextFit::chooseRows(const Maps& maps) {
     const UnitWeights prior = drawn(coarse[at], alone_prior, kPriorOfCoarse);
     counts[c] = drawn(counts[c], prior, kPriorOfContext);
   }
-  tables_.row_of_ = clusterContexts(counts, seen, kMaxContextRows);
+  tables_.row_of_ = clusterContexts(counts, seen, most_rows);
   tables_.high_rows_ = 1U + *std::max_element(tables_.row_of_.begin(), tables_.row_of_.end());
 
   std::size_t low_rows = 0;
@@ -170,7 +193,7 @@ void ContextFit::chooseRows(const Maps& maps) {
           std::any_of(low_counts[c].begin(), low_counts[c].end(), [](float n) { return n > 0; });
       low_counts[c] = drawn(low_counts[c], like, kPriorOfContext);
     }
-    tables_.low_row_of_ = clusterContexts(low_counts, low_seen, kMaxContextRows);
+    tables_.low_row_of_ = clusterContexts(low_counts, low_seen, most_rows);
     low_rows = 1U + *std::max_element(tables_.low_row_of_.begin(), tables_.low_row_of_.end());
   }
   tables_.units_.assign(kClasses, std::vector<ContextTables::Row>(tables_.high_rows_ + low_rows));
@@ -179,6 +202,7 @@ void ContextFit::chooseRows(const Maps& maps) {
 std::vector<ContextFit::Plane> ContextFit::livePlanes(const Maps& maps) const {
   std::vector<Plane> planes;
   for (const std::uint8_t* map : maps) {
+    lookAt(map);
     for (std::size_t p = 0; p < grid_.layout().planes; ++p) {
       if (!isLive(map, p)) continue;
       Plane plane;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "narrows/codec/context_guess.h"
 #include "narrows/codec/context_loops.h"
 #include "narrows/codec/frame.h"
 
@@ -80,10 +81,14 @@ MapRate RateTable::rate(std::span<const std::uint8_t> symbols) const {
   result.classes.assign(layout.planes, 0);
   result.units.resize(layout.planes * units);
   result.rows.assign(layout.planes * units, kNoRow);
+  ContextGuesser guesser(grid_, tables_.planes(layout.planes), context::avx2Loops());
+  guesser.reserveSlots(1);
   const auto highOf = [&](std::size_t p) { return result.units.data() + p * units; };
   const auto lowOf = [&](std::size_t p) { return has_low ? highOf(p) + high_units : nullptr; };
   for (std::size_t p = 0; p < layout.planes; ++p) {
-    grid_.split(symbols.data() + p * plane_symbols, highOf(p), lowOf(p));
+    const std::uint8_t* values = symbols.data() + p * plane_symbols;
+    grid_.split(values, highOf(p), lowOf(p));
+    guesser.note(p, has_low ? highOf(p) : values);
   }
 
   std::size_t live = 0;
@@ -95,9 +100,7 @@ MapRate RateTable::rate(std::span<const std::uint8_t> symbols) const {
     }
     ++live;
     const std::span<std::uint32_t> rows(result.rows.data() + p * units, units);
-    const std::uint32_t reference = tables_.plane(p).reference;
-    planeRows(highOf(p), lowOf(p), reference == ContextPlane::kNone ? nullptr : highOf(reference),
-              rows);
+    planeRows(highOf(p), lowOf(p), guesser.guess(p, 0), rows);
     double best = 0;
     std::uint8_t chosen = 0;
     for (std::size_t c = 1; c < kContextClasses; ++c) {
