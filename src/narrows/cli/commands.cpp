@@ -5,6 +5,7 @@
 #include "narrows/cli/analyze.h"
 #include "narrows/cli/demo.h"
 #include "narrows/cli/eval.h"
+#include "narrows/cli/explore.h"
 #include "narrows/cli/price.h"
 #include "narrows/cli/profiles.h"
 #include "narrows/cli/split.h"
@@ -21,6 +22,7 @@ constexpr std::array kCommands = {
 #ifdef NARROWS_WORKBENCH
     Command{"analyze", "print a model's layers and every place where it can be cut", runAnalyze},
     Command{"eval", "score cuts x bits x coders on a data set", runEval},
+    Command{"explore", "find the designs that nothing beats, and the best for a goal", runExplore},
     Command{"price", "price every cut over a link: latency, energy, memory", runPrice},
     Command{"profiles", "list links and devices with the source of each figure", runProfiles},
     Command{"split", "write a bundle: the pieces of a model cut at one place", runSplit},

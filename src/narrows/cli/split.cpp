@@ -13,7 +13,9 @@
 #include "narrows/cli/data_source.h"
 #include "narrows/cli/interface_options.h"
 #include "narrows/cli/model_source.h"
+#include "narrows/cli/split_recipe.h"
 #include "narrows/cli/table.h"
+#include "narrows/explore/store.h"
 #include "narrows/graph/cost.h"
 #include "narrows/plan/split.h"
 
@@ -22,21 +24,12 @@ namespace {
 
 struct SplitOptions {
   ModelOptions model;
-  std::string cut;
-  std::string picture;
-  bool on_node = false;
-  int jpeg_quality = 90;
-  std::string quantizer = "uniform";
-  std::string bits = "8";
-  std::string granularity = "channel";
-  /// Empty: context, or zstd where there is no quantizer.
-  std::string coder;
+  SplitRecipe recipe;
+  /// Beginning of the id of a design in `store`, instead of a recipe.
+  std::string design;
+  std::string store{kStandardStore};
   std::string effort = "normal";
   std::size_t max_frame_bytes = 0;
-  std::string calibration;
-  std::string calibration_split;
-  std::size_t calibration_images = 32;
-  std::string engine{defaultEngineName()};
   std::size_t threads = 0;
   std::string out;
   bool json = false;
@@ -46,11 +39,12 @@ Result<std::vector<FeatureInterface>> fitInterfaces(const SplitOptions& options,
                                                     const LoadedModel& model,
                                                     const ModelDescription& description,
                                                     const Cut& cut) {
-  NARROWS_TRY(specs, makeQuantizers(options.quantizer, options.bits, options.granularity));
+  const SplitRecipe& recipe = options.recipe;
+  NARROWS_TRY(specs, makeQuantizers(recipe.quantizer, recipe.bits, recipe.granularity));
   if (specs.size() != 1) return makeError("--bits: a bundle has one width, not {}", specs.size());
   const bool quantized = specs[0].kind != QuantizerKind::none;
   const std::string standard(toString(quantized ? CoderKind::context : CoderKind::zstd));
-  NARROWS_TRY(coder, parseCoder(options.coder.empty() ? standard : options.coder));
+  NARROWS_TRY(coder, parseCoder(recipe.coder.empty() ? standard : recipe.coder));
   if (options.effort == "max") coder.level = levelRange(coder.kind).highest;
   if (!quantized) {
     std::vector<FeatureInterface> interfaces;
@@ -60,16 +54,14 @@ Result<std::vector<FeatureInterface>> fitInterfaces(const SplitOptions& options,
     }
     return interfaces;
   }
-  if (options.calibration.empty()) {
+  if (recipe.calibration.path.empty()) {
     return makeError(
         "a quantizer is calibrated on pictures: give --calibration DIR, or --quantizer none");
   }
   DataSourceOptions source;
-  source.path = options.calibration;
-  CalibrationOptions calibration{options.calibration, options.calibration_split,
-                                 options.calibration_images};
-  NARROWS_TRY(set, openCalibration(calibration, source, description));
-  NARROWS_TRY(engine, makeEngine(options.engine));
+  source.path = recipe.calibration.path;
+  NARROWS_TRY(set, openCalibration(recipe.calibration, source, description));
+  NARROWS_TRY(engine, makeEngine(recipe.engine));
   PictureSource pictures(set.data.items, description.preprocessing);
   const std::size_t threads = options.threads != 0 ? options.threads : hardwareThreads();
   NARROWS_TRY(statistics, calibrateCut(*engine, model.graph, cut, description, pictures,
@@ -79,12 +71,12 @@ Result<std::vector<FeatureInterface>> fitInterfaces(const SplitOptions& options,
 
 Result<SplitModel> makeSplit(const SplitOptions& options, const LoadedModel& model,
                              const ModelDescription& description) {
-  if (options.on_node) return allOnNode(model.graph);
-  if (!options.picture.empty()) {
-    NARROWS_TRY(coding, parseImageCoding(options.picture).within("--picture"));
-    return allOnServer(model.graph, {coding, options.jpeg_quality});
+  if (options.recipe.on_node) return allOnNode(model.graph);
+  if (!options.recipe.picture.empty()) {
+    NARROWS_TRY(coding, parseImageCoding(options.recipe.picture).within("--picture"));
+    return allOnServer(model.graph, {coding, options.recipe.jpeg_quality});
   }
-  NARROWS_TRY(cuts, chooseCuts(model.graph, {&options.cut, 1}, 1));
+  NARROWS_TRY(cuts, chooseCuts(model.graph, {&options.recipe.cut, 1}, 1));
   NARROWS_TRY(interfaces, fitInterfaces(options, model, description, cuts[0]));
   for (FeatureInterface& interface : interfaces) {
     interface.max_frame_bytes = options.max_frame_bytes;
@@ -117,23 +109,40 @@ void report(const SplitOptions& options, const Bundle& bundle) {
                bundle.plan.devices[bundle.plan.pieces[i].device.index()].name,
                withSeparators(piece_cost.macs), withSeparators(piece_cost.parameters));
   }
-  if (options.on_node) return;
+  if (options.recipe.on_node) return;
   fmt::print(
       "next: narrows serve {} --listen 127.0.0.1:8001\n      narrows node {} --server "
       "127.0.0.1:8001 --input PICTURES\n",
       options.out, options.out);
 }
 
-Status split(const SplitOptions& options) {
-  const int ways =
-      (options.cut.empty() ? 0 : 1) + (options.picture.empty() ? 0 : 1) + (options.on_node ? 1 : 0);
-  if (ways != 1) return makeError("give one of --cut, --picture and --all-on-node");
-  if (options.max_frame_bytes != 0 && options.cut.empty()) {
+/// The recipe of the design that the options name, if they name one.
+Status takeDesign(SplitOptions& options) {
+  const SplitRecipe& given = options.recipe;
+  const int ways = (given.cut.empty() ? 0 : 1) + (given.picture.empty() ? 0 : 1) +
+                   (given.on_node ? 1 : 0) + (options.design.empty() ? 0 : 1);
+  if (ways != 1) return makeError("give one of --cut, --picture, --all-on-node and --design");
+  if (options.max_frame_bytes != 0 && !given.picture.empty())
     return makeError("--max-frame-bytes belongs to --cut");
-  }
+  if (options.design.empty()) return {};
+  NARROWS_TRY(row, Store::findDesign(options.store, options.design));
+  NARROWS_TRY(recipe, parseSplitRecipe(row.recipe).within("design " + row.id));
+  options.recipe = std::move(recipe);
+  return {};
+}
+
+Status split(SplitOptions& options) {
+  NARROWS_CHECK(takeDesign(options));
+  if (options.max_frame_bytes != 0 && options.recipe.cut.empty())
+    return makeError("--max-frame-bytes belongs to --cut");
   if (std::filesystem::exists(options.out)) return makeError("{} exists already", options.out);
   NARROWS_TRY(model, loadModel(options.model));
   NARROWS_TRY(description, requireDescription(model));
+  if (!options.recipe.model_digest.empty() &&
+      options.recipe.model_digest != graphDigest(model.graph)) {
+    return makeError("design {} was made for another network or other weights than {}",
+                     options.design, options.model.model);
+  }
   NARROWS_TRY(made, makeSplit(options, model, description));
   Bundle bundle;
   bundle.name = model.name;
@@ -151,27 +160,30 @@ int runSplit(std::span<const std::string> arguments) {
   Arguments parser("split",
                    "Write a bundle: the pieces of a model cut at one place, with their interface.",
                    "narrows split yolo-fastest-1.1-coco.cfg --cut layer24 --bits 4 \\\n"
-                   "      --calibration coco128 --calibration-split train2017 --out yolo.narrows");
+                   "      --calibration coco128 --calibration-split train2017 --out yolo.narrows\n"
+                   "  narrows split yolo-fastest-1.1-coco.cfg --design 3fa9 --out yolo.narrows");
   SplitOptions options;
+  options.recipe.engine = defaultEngineName();
+  SplitRecipe& recipe = options.recipe;
   CLI::App& app = parser.app();
   addModelOptions(app, options.model);
-  app.add_option("--cut", options.cut,
+  app.add_option("--cut", recipe.cut,
                  "Cut at this tensor; \"A+B\" for two (narrows analyze lists them)");
-  app.add_option("--picture", options.picture,
+  app.add_option("--picture", recipe.picture,
                  "Cut before the network and send the picture: raw, jpeg or original");
-  app.add_flag("--all-on-node", options.on_node, "Do not cut: the node computes all");
-  app.add_option("--jpeg-quality", options.jpeg_quality, "For --picture jpeg")
+  app.add_flag("--all-on-node", recipe.on_node, "Do not cut: the node computes all");
+  app.add_option("--jpeg-quality", recipe.jpeg_quality, "For --picture jpeg")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
-  app.add_option("--quantizer", options.quantizer, "uniform, two_level or none")
+  app.add_option("--quantizer", recipe.quantizer, "uniform, two_level or none")
       ->capture_default_str();
-  app.add_option("--bits", options.bits, "Width of a uniform quantizer, 1 to 8")
+  app.add_option("--bits", recipe.bits, "Width of a uniform quantizer, 1 to 8")
       ->capture_default_str();
-  app.add_option("--granularity", options.granularity,
+  app.add_option("--granularity", recipe.granularity,
                  "One range for the tensor or for each channel")
       ->capture_default_str();
   app.add_option(
-      "--coder", options.coder,
+      "--coder", recipe.coder,
       "raw, deflate, lzma, zstd or context, with :LEVEL or :max if wanted (default: context, "
       "fitted to the calibration pictures; zstd without a quantizer)");
   app.add_option("--effort", options.effort, "max: the coder's highest level")
@@ -181,13 +193,17 @@ int runSplit(std::span<const std::string> arguments) {
                  "Most bytes of a frame; a longer one is sent with fewer bits, or refused (0: no "
                  "limit)")
       ->capture_default_str();
-  app.add_option("--calibration", options.calibration,
+  app.add_option("--calibration", recipe.calibration.path,
                  "Data set or folder of pictures to calibrate with");
-  app.add_option("--calibration-split", options.calibration_split, "Split of the calibration set");
-  app.add_option("--calibration-images", options.calibration_images,
+  app.add_option("--calibration-split", recipe.calibration.split, "Split of the calibration set");
+  app.add_option("--calibration-images", recipe.calibration.pictures,
                  "Pictures to calibrate with, spread over the set (0: all)")
       ->capture_default_str();
-  app.add_option("--engine", options.engine, "Engine that calibrates")->capture_default_str();
+  app.add_option("--engine", recipe.engine, "Engine that calibrates")->capture_default_str();
+  app.add_option("--design", options.design,
+                 "A design of narrows explore, by its id or the beginning of it");
+  app.add_option("--store", options.store, "With --design: the store that has it")
+      ->capture_default_str();
   app.add_option("--threads", options.threads, "Pictures in parallel (0: one per core)")
       ->capture_default_str();
   app.add_option("--out", options.out,

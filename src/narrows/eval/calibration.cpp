@@ -24,7 +24,7 @@ Result<std::vector<QuantizerCalibrator>> makeCalibrators(std::span<const TensorT
 /// Maps kept for coders that are fitted to quantized maps: enough for their tables, few enough to
 /// hold beside the engine and to fit in a moment.
 constexpr std::size_t kMostSamples = 16;
-constexpr std::size_t kMostSampleBytes = std::size_t{32} << 20;
+constexpr std::size_t kMostSampleBytes = std::size_t{8} << 20;
 
 /// Every how many pictures the maps of one are kept.
 std::size_t sampleStride(std::span<const TensorType> types, std::size_t pictures) {

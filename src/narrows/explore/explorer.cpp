@@ -151,7 +151,7 @@ Status Explorer::codeCuts(const Progress& progress) {
     for (std::size_t& cut : left) {
       NARROWS_TRY(found, framesOf(cut));
       if (!found) continue;
-      if (progress) progress("coded " + space_->cuts[cut]);
+      if (progress) progress(decided());
       frames[cut] = std::move(found);
       cut = space_->cuts.size();
     }
@@ -180,6 +180,7 @@ void Explorer::reduceGroups() {
       if (!beaten) group.best.push_back(position);
     }
     group.open = !group.best.empty();
+    if (!group.open) ++count_.bounded;
   }
 }
 
@@ -299,11 +300,15 @@ Status Explorer::measureOpenGroups(const Progress& progress) {
         NARROWS_CHECK(store_->release(task));
         return row.takeError();
       }
-      if (progress) progress(fmt::format("scored {}, {}", cut, quantizer));
     }
     NARROWS_CHECK(store_->release(task));
     ruleOut();
+    if (progress) progress(decided());
   }
+}
+
+std::size_t Explorer::decided() const {
+  return count_.accuracies + count_.bounded + count_.bounded_before_coding;
 }
 
 void Explorer::markFront() {

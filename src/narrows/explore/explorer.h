@@ -147,8 +147,8 @@ class Explorer {
   Explorer(const DesignSpace& space, const ExploreOptions& options, DesignMeter& meter,
            DesignPricing& pricing, Store& store);
 
-  /// Called after each step of work with a line that says what was done.
-  using Progress = std::function<void(const std::string&)>;
+  /// Called after each step of work with how many groups are decided: measured or ruled out.
+  using Progress = std::function<void(std::size_t decided)>;
 
   Result<Exploration> run(std::vector<EndDesign> ends, const Progress& progress = {});
 
@@ -180,6 +180,7 @@ class Explorer {
   void learn(Group& group, double drop);
   void ruleOut();
   void markFront();
+  std::size_t decided() const;
 
   const DesignSpace* space_;
   const ExploreOptions* options_;

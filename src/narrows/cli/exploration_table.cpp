@@ -1,0 +1,283 @@
+#include "narrows/cli/exploration_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "narrows/bundle/sha256.h"
+
+namespace narrows {
+namespace {
+
+constexpr std::size_t kIdDigits = 10;
+constexpr double kMillion = 1e6;
+
+std::string linkName(const ExplorationDocument& document, const ExploredDesign& design) {
+  return design.link ? document.links[*design.link] : std::string();
+}
+
+std::string cutLabel(const ExplorationDocument& document, const ExploredDesign& design) {
+  return design.end ? document.ends[*design.end].name : document.space.cuts[design.cut];
+}
+
+std::string interfaceLabel(const ExplorationDocument& document, const ExploredDesign& design) {
+  return design.end ? std::string("-") : document.space.quantizers[design.quantizer];
+}
+
+std::string coderLabel(const ExplorationDocument& document, const ExploredDesign& design) {
+  return design.end ? std::string("-") : document.space.coders[design.coder];
+}
+
+std::string idOf(const ExplorationDocument& document, std::size_t position) {
+  return designId(document.recipes[position],
+                  linkName(document, document.exploration.designs[position]));
+}
+
+/// Positions of the front, cheapest first in the first cost.
+std::vector<std::size_t> frontOf(const ExplorationDocument& document) {
+  const auto& designs = document.exploration.designs;
+  const auto first =
+      std::find_if(document.options.objectives.begin(), document.options.objectives.end(),
+                   [](Objective o) { return o != Objective::drop; });
+  const Objective order = first == document.options.objectives.end() ? Objective::drop : *first;
+  std::vector<std::size_t> front;
+  for (std::size_t i = 0; i < designs.size(); ++i) {
+    if (designs[i].on_front) front.push_back(i);
+  }
+  std::stable_sort(front.begin(), front.end(), [&](std::size_t a, std::size_t b) {
+    return at(designs[a].cost.scores, order) < at(designs[b].cost.scores, order);
+  });
+  return front;
+}
+
+/// A score with its unit.
+std::string quantity(Objective objective, double value) {
+  switch (objective) {
+    case Objective::drop:
+      return fmt::format("{:.2f} points", value);
+    case Objective::latency:
+      return fmt::format("{:.2f} ms", value * 1e3);
+    case Objective::energy:
+      return fmt::format("{:.2f} mJ", value * 1e3);
+    case Objective::bytes:
+      return fmt::format("{:.0f} B", value);
+    case Objective::period:
+      return fmt::format("{:.1f} frames/s", 1 / value);
+  }
+  return {};
+}
+
+std::string_view goalName(Objective objective) {
+  return objective == Objective::period ? "throughput" : toString(objective);
+}
+
+double scoreOf(const ExploredDesign& design, Objective objective) {
+  return objective == Objective::drop ? std::max(design.drop.value_or(0), 0.0)
+                                      : at(design.cost.scores, objective);
+}
+
+using Goal = std::vector<std::pair<Objective, double>>;
+
+/// Weighted sum of the logarithms, so that weights compare ratios. Less is better.
+double goalValue(const ExploredDesign& design, const Goal& goal) {
+  constexpr double kLeast = 1e-12;
+  double sum = 0;
+  for (const auto& [objective, weight] : goal)
+    sum += weight * std::log(std::max(scoreOf(design, objective), kLeast));
+  return sum;
+}
+
+std::string goalTitle(const Goal& goal) {
+  if (goal.size() == 1) return std::string(goalName(goal[0].first));
+  std::string title;
+  for (const auto& [objective, weight] : goal)
+    title += fmt::format("{}{} x{:g}", title.empty() ? "" : ", ", goalName(objective), weight);
+  return title;
+}
+
+std::optional<std::size_t> bestFor(const ExplorationDocument& document, const Goal& goal) {
+  const auto& designs = document.exploration.designs;
+  std::optional<std::size_t> best;
+  for (std::size_t i : frontOf(document)) {
+    if (!best || goalValue(designs[i], goal) < goalValue(designs[*best], goal)) best = i;
+  }
+  return best;
+}
+
+std::vector<Goal> goalsOf(const ExplorationDocument& document) {
+  if (!document.goal.empty()) return {document.goal};
+  std::vector<Goal> goals;
+  for (Objective objective : document.options.objectives) {
+    if (objective != Objective::drop) goals.push_back({{objective, 1.0}});
+  }
+  return goals;
+}
+
+std::string whyLine(const ExploredDesign& design) {
+  const DesignCost& cost = design.cost;
+  return fmt::format(
+      "latency {:.2f} ms = node {:.2f} + coding {:.2f} + link {:.2f} + server {:.2f}; node {:.2f} "
+      "mJ = computing {:.2f} + coding {:.2f} + link {:.2f}",
+      at(cost.scores, Objective::latency) * 1e3, toMilliseconds(cost.node_compute),
+      toMilliseconds(cost.coding), toMilliseconds(cost.link), toMilliseconds(cost.server_compute),
+      at(cost.scores, Objective::energy) * 1e3, cost.compute_energy.value() * 1e3,
+      cost.coding_energy.value() * 1e3, cost.link_energy.value() * 1e3);
+}
+
+/// What each end would need in place of this design.
+std::string againstEnds(const ExplorationDocument& document, const ExploredDesign& design,
+                        Objective objective) {
+  std::string text;
+  for (const ExploredDesign& other : document.exploration.designs) {
+    if (!other.end || other.end == design.end) continue;
+    if (other.link && design.link && *other.link != *design.link) continue;
+    if (at(other.cost.scores, objective) <= 0 || at(design.cost.scores, objective) <= 0) continue;
+    const double ratio = at(other.cost.scores, objective) / at(design.cost.scores, objective);
+    text +=
+        fmt::format("{}{}{} needs {} ({:.2f} times as much)", text.empty() ? "" : "; ",
+                    document.ends[*other.end].name,
+                    other.link ? " over " + linkName(document, other) : std::string(),
+                    objective == Objective::period
+                        ? fmt::format("{:.2f} ms a frame", at(other.cost.scores, objective) * 1e3)
+                        : quantity(objective, at(other.cost.scores, objective)),
+                    ratio);
+  }
+  return text;
+}
+
+nlohmann::ordered_json countJson(const ExploreCount& count) {
+  return {{"designs", count.designs},
+          {"accuracies", count.groups},
+          {"accuracies_measured", count.accuracies},
+          {"accuracies_measured_in_this_run", count.accuracies_here},
+          {"ruled_out_before_coding", count.bounded_before_coding},
+          {"ruled_out", count.bounded}};
+}
+
+}  // namespace
+
+std::string designId(const SplitRecipe& recipe, const std::string& link) {
+  return sha256(asBytes(toJson(recipe) + link)).substr(0, kIdDigits);
+}
+
+Table frontTable(const ExplorationDocument& document) {
+  const std::string metric = fmt::format("{}{} %", toString(document.baseline.metric),
+                                         document.baseline.against_truth ? "" : " agreement");
+  Table table({{"id", "id"},
+               {"cut", "cut"},
+               {"interface", "interface"},
+               {"coder", "coder"},
+               {"link", "link"},
+               {"mean_bytes", "mean B", 0},
+               {"bytes_error", "+- B", 0},
+               {"latency_ms", "latency ms", 2},
+               {"frames_per_s", "frames/s", 1},
+               {"node_mj", "node mJ", 2},
+               {"node_memory_mb", "node MB", 2},
+               {"accuracy_percent", metric, 2},
+               {"drop_points", "drop", 2},
+               {"cost_origin", "origin"}});
+  for (std::size_t position : frontOf(document)) {
+    const ExploredDesign& design = document.exploration.designs[position];
+    const Scores& scores = design.cost.scores;
+    Cell error;
+    // Twice the standard error of the mean.
+    if (design.frame && design.frame->frames > 1) {
+      error =
+          2 * design.frame->bytes_deviation / std::sqrt(static_cast<double>(design.frame->frames));
+    }
+    const std::string link = linkName(document, design);
+    table.add({idOf(document, position), cutLabel(document, design),
+               interfaceLabel(document, design), coderLabel(document, design),
+               link.empty() ? std::string("-") : link, at(scores, Objective::bytes), error,
+               at(scores, Objective::latency) * 1e3, 1 / at(scores, Objective::period),
+               at(scores, Objective::energy) * 1e3, design.cost.node_memory / kMillion,
+               document.baseline.uncut.primary - design.drop.value_or(0), design.drop.value_or(0),
+               std::string(toString(design.cost.origin))});
+  }
+  return table;
+}
+
+std::string goalLines(const ExplorationDocument& document) {
+  std::string text;
+  for (const Goal& goal : goalsOf(document)) {
+    const auto best = bestFor(document, goal);
+    if (!best) return "No design keeps to the bounds.\n";
+    const ExploredDesign& design = document.exploration.designs[*best];
+    const std::string link = linkName(document, design);
+    text += fmt::format("Best for {}: {}  {}", goalTitle(goal), idOf(document, *best),
+                        cutLabel(document, design));
+    if (!design.end) {
+      text +=
+          fmt::format(", {}, {}", interfaceLabel(document, design), coderLabel(document, design));
+    }
+    if (!link.empty()) text += " over " + link;
+    text += fmt::format(", drop {:.2f} points\n  {}\n", design.drop.value_or(0), whyLine(design));
+    for (const auto& [objective, weight] : goal) {
+      const std::string ends = againstEnds(document, design, objective);
+      if (!ends.empty()) text += fmt::format("  {}\n", ends);
+    }
+  }
+  return text;
+}
+
+std::string describeWork(const ExplorationDocument& document) {
+  const ExploreCount& count = document.exploration.count;
+  const double share = count.groups == 0 ? 0
+                                         : 100.0 * static_cast<double>(count.accuracies) /
+                                               static_cast<double>(count.groups);
+  return fmt::format(
+      "{} designs of {} distinct accuracies: {} measured ({:.1f} %, {} of them now), {} ruled out "
+      "before\ncoding and {} after it, because each of their designs breaks a bound or is no "
+      "better in any\nobjective than a measured one, even with no drop. Drops up to {:g} points "
+      "count as none.\n",
+      withSeparators(static_cast<std::int64_t>(count.designs)), count.groups, count.accuracies,
+      share, count.accuracies_here, count.bounded_before_coding, count.bounded,
+      document.options.tolerance);
+}
+
+std::string formatExploration(const ExplorationDocument& document, OutputFormat format) {
+  const Table table = frontTable(document);
+  if (format == OutputFormat::csv) return table.csv();
+  if (format == OutputFormat::json) {
+    nlohmann::ordered_json json;
+    json["model"] = document.model;
+    json["untrained"] = document.untrained;
+    json["data"] = document.data;
+    json["calibration"] = document.calibration;
+    json["store"] = document.store;
+    json["seed"] = document.seed;
+    json["metric"] = toString(document.baseline.metric);
+    json["against_truth"] = document.baseline.against_truth;
+    json["pictures"] = document.baseline.pictures;
+    json["uncut_percent"] = document.baseline.uncut.primary;
+    json["seconds"] = document.elapsed.value();
+    json["work"] = countJson(document.exploration.count);
+    for (const Goal& goal : goalsOf(document)) {
+      if (const auto best = bestFor(document, goal))
+        json["best"][goalTitle(goal)] = idOf(document, *best);
+    }
+    json["front"] = nlohmann::ordered_json::parse(table.json());
+    return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  }
+  std::string text = fmt::format(
+      "{}{} on {}, {} pictures; uncut {} {:.2f} %. Calibrated on {}.\nBytes and coding times: "
+      "measured on {} pictures, framing included; accuracy: measured with the\npieces that ship; "
+      "latency and energy: as the origin says. Seed {}.\n\n",
+      document.model, document.untrained ? " (random weights)" : "", document.data,
+      document.baseline.pictures, toString(document.baseline.metric),
+      document.baseline.uncut.primary, document.calibration,
+      document.coded_pictures == 0 ? document.baseline.pictures
+                                   : std::min(document.coded_pictures, document.baseline.pictures),
+      document.seed);
+  text += table.terminal();
+  text += "\n" + goalLines(document) + "\n" + describeWork(document);
+  text += fmt::format(
+      "{:.1f} s. Deploy one: narrows split MODEL --design ID --store {} --out NAME.narrows\n",
+      document.elapsed.value(), document.store);
+  return text;
+}
+
+}  // namespace narrows

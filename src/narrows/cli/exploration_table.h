@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "narrows/cli/split_recipe.h"
+#include "narrows/cli/table.h"
+#include "narrows/cost/split_pricer.h"
+#include "narrows/eval/sweep.h"
+#include "narrows/explore/explorer.h"
+
+namespace narrows {
+
+/// A finished `explore`, ready to print.
+struct ExplorationDocument {
+  std::string model;
+  bool untrained = false;
+  std::string data;
+  std::string calibration;
+  std::string store;
+  std::uint64_t seed = 0;
+  std::size_t coded_pictures = 0;
+  SweepBaseline baseline;
+  ExploreOptions options;
+  DesignSpace space;
+  std::vector<std::string> links;
+  std::vector<EndDesign> ends;
+  Exploration exploration;
+  /// By design, as in the exploration.
+  std::vector<SplitRecipe> recipes;
+  /// Weights of the objectives of the goal that was asked for; none: each objective on its own.
+  std::vector<std::pair<Objective, double>> goal;
+  Seconds elapsed;
+};
+
+/// Beginning of the SHA-256 of a recipe's text, with the link where there is one: the same design
+/// has the same id in every run.
+std::string designId(const SplitRecipe& recipe, const std::string& link);
+
+/// The Pareto set, ordered by the first objective that is no drop.
+Table frontTable(const ExplorationDocument& document);
+
+/// For each goal the best design of the Pareto set, with what it is compared to.
+std::string goalLines(const ExplorationDocument& document);
+
+/// What was measured, what was left out and why.
+std::string describeWork(const ExplorationDocument& document);
+
+std::string formatExploration(const ExplorationDocument& document, OutputFormat format);
+
+}  // namespace narrows
