@@ -8,6 +8,7 @@
 #include <set>
 
 #include "narrows/base/file.h"
+#include "tests/support/figure.h"
 
 namespace narrows {
 namespace {
@@ -232,6 +233,8 @@ TEST_F(ExplorerTest, KilledAndResumedItEndsWithTheSameStore) {
   Store b = open("broken");
   EXPECT_EQ(*a.frames(), *b.frames());
   EXPECT_EQ(*a.accuracies(), *b.accuracies());
+  const bool equal = *a.frames() == *b.frames() && *a.accuracies() == *b.accuracies();
+  test::recordFigure("resume_store_equal", equal ? 1 : 0, "1 or 0");
 }
 
 TEST_F(ExplorerTest, TwoProcessesShareTheWork) {
