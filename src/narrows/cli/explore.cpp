@@ -146,16 +146,74 @@ std::string contextText(const CommandOptions& options, const std::string& digest
   return context.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+/// What a later run must find as it was, or its designs would compare differently.
+struct EndFigures {
+  Seconds uncut_time;
+  double jpeg_bytes = 0;
+  Seconds jpeg_encode;
+  double jpeg_percent = 0;
+};
+
+/// From the store, or measured and stored.
+Result<EndFigures> measureEnds(int jpeg_quality, Sweep& sweep, Store& store) {
+  constexpr std::string_view kPicture = "(picture)";
+  const std::string cut(kPicture);
+  const std::string quantizer = fmt::format("JPEG {}", jpeg_quality);
+  const auto known = [&]() -> Result<std::optional<EndFigures>> {
+    EndFigures figures;
+    bool coded = false;
+    bool scored = false;
+    NARROWS_TRY(times, store.cutTimes());
+    if (const auto found = times.find(cut); found != times.end())
+      figures.uncut_time = found->second.server;
+    NARROWS_TRY(frames, store.frames());
+    for (const FrameRow& row : frames) {
+      if (row.cut != cut || row.quantizer != quantizer) continue;
+      figures.jpeg_bytes = row.mean_bytes;
+      figures.jpeg_encode = row.encode_time;
+      coded = true;
+    }
+    NARROWS_TRY(accuracies, store.accuracies());
+    for (const AccuracyRow& row : accuracies) {
+      if (row.cut != cut || row.quantizer != quantizer) continue;
+      figures.jpeg_percent = row.primary;
+      scored = true;
+    }
+    if (!coded || !scored) return std::optional<EndFigures>();
+    return std::optional(figures);
+  };
+  NARROWS_TRY(stored, known());
+  if (stored) return *stored;
+  NARROWS_TRY(jpeg, sweep.measureImage({ImageCoding::jpeg, jpeg_quality}));
+  const Seconds uncut = sweep.baseline().uncut_time;
+  NARROWS_CHECK(store.addFrames(cut, {uncut, uncut},
+                                {{cut,
+                                  quantizer,
+                                  "jpeg",
+                                  static_cast<std::int64_t>(sweep.baseline().pictures),
+                                  jpeg.mean_bytes,
+                                  0,
+                                  static_cast<std::int64_t>(jpeg.worst_bytes),
+                                  jpeg.encode_time,
+                                  {}}}));
+  NARROWS_CHECK(
+      store.addAccuracy({cut, quantizer, jpeg.accuracy.primary, jpeg.accuracy.secondary}));
+  // As the store has it: what another run wrote first stays.
+  NARROWS_TRY(now, known());
+  if (!now) return makeError("the store lost {}", quantizer);
+  return *now;
+}
+
 /// Everything on one side. The drop of a design that loses nothing is 0 by construction.
 Result<std::vector<EndDesign>> makeEnds(const CommandOptions& options, const SplitPricer& pricer,
-                                        const SplitPricing& pricing, Sweep& sweep,
+                                        const SplitPricing& pricing, Sweep& sweep, Store& store,
                                         std::vector<SplitRecipe>& recipes) {
   const SweepBaseline& baseline = sweep.baseline();
+  NARROWS_TRY(figures, measureEnds(options.jpeg_quality, sweep, store));
   std::vector<EndDesign> ends;
-  NARROWS_TRY(on_node, pricer.onNode({baseline.uncut_time, {}}));
+  NARROWS_TRY(on_node, pricer.onNode({figures.uncut_time, {}}));
   ends.push_back({"(all on node)", std::nullopt, pricing.costOf(on_node[0], {}, {}, {}), 0});
   recipes.emplace_back().on_node = true;
-  NARROWS_TRY(jpeg, sweep.measureImage({ImageCoding::jpeg, options.jpeg_quality}));
   const auto header = static_cast<double>(kFrameHeaderBytes);
   struct Picture {
     std::string name;
@@ -175,10 +233,13 @@ Result<std::vector<EndDesign>> makeEnds(const CommandOptions& options, const Spl
               baseline.file_bytes + header,
               {},
               0},
-      Picture{fmt::format("(all on server, JPEG {})", options.jpeg_quality), jpeg.interface,
-              jpeg.mean_bytes, jpeg.encode_time, baseline.uncut.primary - jpeg.accuracy.primary}};
+      Picture{fmt::format("(all on server, JPEG {})", options.jpeg_quality),
+              {ImageCoding::jpeg, options.jpeg_quality},
+              figures.jpeg_bytes,
+              figures.jpeg_encode,
+              baseline.uncut.primary - figures.jpeg_percent}};
   for (const Picture& picture : pictures) {
-    NARROWS_TRY(links, pricer.forPicture(picture.interface, {{}, baseline.uncut_time}));
+    NARROWS_TRY(links, pricer.forPicture(picture.interface, {{}, figures.uncut_time}));
     for (std::size_t link = 0; link < links.size(); ++link) {
       ends.push_back({picture.name, link,
                       pricing.costOf(links[link], Bytes(picture.bytes), picture.encode, {}),
@@ -293,7 +354,7 @@ Result<ExplorationDocument> explore(CommandOptions options) {
 
   SplitPricing pricing(pricer, cuts);
   std::vector<SplitRecipe> end_recipes;
-  NARROWS_TRY(ends, makeEnds(options, pricer, pricing, sweep, end_recipes));
+  NARROWS_TRY(ends, makeEnds(options, pricer, pricing, sweep, store, end_recipes));
   document.ends = ends;
   PictureSource calibration_pictures(calibration.data.items, description.preprocessing);
   const SweepMeter::Space measured{cuts, sweep_options.quantizers, sweep_options.coders,
