@@ -177,11 +177,13 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
                         values.begin() + static_cast<std::ptrdiff_t>(outputs.size()));
 
   at::Tensor total = at::zeros({}, module.real());
-  if (const auto* classes = std::get_if<ClassificationTask>(&options.task)) {
+  const auto* classes = std::get_if<ClassificationTask>(&options.task);
+  const auto* detection = std::get_if<DetectionTask>(&options.task);
+  if (classes != nullptr && options.task_weight != 0) {
     const at::Tensor task = torched::crossEntropy(answers[0], batch.labels, *classes);
     losses.task = task.item<double>();
     total = total + task * options.task_weight;
-  } else if (const auto* detection = std::get_if<DetectionTask>(&options.task)) {
+  } else if (detection != nullptr && options.task_weight != 0) {
     const at::Tensor task = torched::yolo(answers, batch.boxes, *detection);
     losses.task = task.item<double>();
     total = total + task * options.task_weight;
@@ -194,7 +196,6 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
       const at::NoGradGuard no_gradients;
       taught = teacher->run({pictures}, {}, asked);
     }
-    const auto* classes = std::get_if<ClassificationTask>(&options.task);
     at::Tensor output = at::zeros({}, module.real());
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       output =

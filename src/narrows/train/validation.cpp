@@ -1,7 +1,6 @@
 #include "narrows/train/validation.h"
 
 #include "narrows/eval/parallel.h"
-#include "narrows/eval/piece_runner.h"
 #include "narrows/eval/predictor.h"
 
 namespace narrows {
@@ -49,6 +48,11 @@ Result<Accuracy> Validator::score(const Graph& graph) {
 Result<PieceFigures> Validator::score(const Graph& graph, const Cut& cut,
                                       std::span<const FeatureInterface> interfaces) {
   NARROWS_TRY(pieces, cutPieces(graph, cut));
+  return score(pieces, interfaces);
+}
+
+Result<PieceFigures> Validator::score(const CutPieces& pieces,
+                                      std::span<const FeatureInterface> interfaces) {
   struct Worker {
     PieceRunner node;
     Predictor server;

@@ -10,6 +10,7 @@
 #include "narrows/eval/accuracy.h"
 #include "narrows/eval/frame_meter.h"
 #include "narrows/eval/pictures.h"
+#include "narrows/eval/piece_runner.h"
 #include "narrows/graph/cuts.h"
 #include "narrows/vision/description.h"
 
@@ -45,6 +46,7 @@ class Validator {
   /// server's piece.
   Result<PieceFigures> score(const Graph& graph, const Cut& cut,
                              std::span<const FeatureInterface> interfaces);
+  Result<PieceFigures> score(const CutPieces& pieces, std::span<const FeatureInterface> interfaces);
 
  private:
   Validator() = default;

@@ -1,0 +1,156 @@
+#include "narrows/train/bottleneck.h"
+
+#include <cmath>
+#include <functional>
+#include <numbers>
+#include <set>
+
+#include "narrows/graph/copy.h"
+#include "narrows/graph/extract.h"
+#include "narrows/train/augment.h"
+
+namespace narrows {
+namespace {
+
+constexpr double kSlope = 0.1;
+
+/// Adds layers to a graph and remembers their constants.
+class Layers {
+ public:
+  Layers(Graph& graph, std::uint64_t seed, std::vector<std::string>& constants)
+      : graph_(graph), draw_(seed), constants_(constants) {}
+
+  Result<ValueId> conv(ValueId x, std::int64_t out, std::int64_t kernel, std::int64_t stride,
+                       double gain, const std::string& name) {
+    const std::int64_t in = graph_.shape(x)[1];
+    Tensor weight(DType::f32, Shape{out, in, kernel, kernel});
+    const double deviation = gain * std::sqrt(2.0 / static_cast<double>(in * kernel * kernel));
+    for (float& element : weight.mutableAs<float>()) {
+      element = static_cast<float>(deviation * normal());
+    }
+    Conv2d op;
+    const std::int64_t pad = kernel / 2;
+    op.window = {{kernel, kernel}, {stride, stride}, {1, 1}, {pad, pad, pad, pad}};
+    const ValueId w = constant(name + ".weight", std::move(weight));
+    const ValueId b = constant(name + ".bias", Tensor(DType::f32, Shape{out}));
+    return graph_.add(op, {x, w, b}, name, name);
+  }
+
+  Result<ValueId> leaky(ValueId x, const std::string& name) {
+    return graph_.add(LeakyRelu{kSlope}, {x}, name, name);
+  }
+
+ private:
+  ValueId constant(const std::string& name, Tensor tensor) {
+    const ValueId id = graph_.addConstant(name, std::move(tensor));
+    constants_.push_back(graph_.value(id).name);
+    return id;
+  }
+  double normal() {
+    const double radius = std::sqrt(-2 * std::log(1 - draw_.between(0, 1)));
+    return radius * std::cos(2 * std::numbers::pi * draw_.between(0, 1));
+  }
+
+  Graph& graph_;
+  Draw draw_;
+  std::vector<std::string>& constants_;
+};
+
+/// Copies the graph; readers of `value` read what `make` builds on it.
+Result<Inserted> insertAt(
+    const Graph& graph, const std::string& value, std::uint64_t seed,
+    const std::function<Result<ValueId>(Layers&, Graph&, ValueId, Inserted&)>& make) {
+  const ValueId at = graph.findValue(value);
+  if (!at.valid() || !graph.value(at).producer.valid()) {
+    return makeError("{} is no value that the network computes", value);
+  }
+  const Shape& shape = graph.shape(at);
+  if (shape.rank() != 4 || graph.type(at).dtype != DType::f32) {
+    return makeError("{} is {}, expected a map", value, toString(shape));
+  }
+  if (graph.isOutput(at)) return makeError("{} is an output of the network", value);
+  Inserted inserted;
+  GraphCopy copy(graph);
+  copy.addInputs();
+  for (const NodeId id : nodeIds(graph)) {
+    NARROWS_CHECK(copy.copyNode(id));
+    if (id != graph.value(at).producer) continue;
+    Layers layers(copy.graph(), seed, inserted.constants);
+    NARROWS_TRY(restored, make(layers, copy.graph(), copy.at(at), inserted));
+    inserted.restored = copy.graph().value(restored).name;
+    copy.map(at, restored);
+  }
+  NARROWS_CHECK(copy.setOutputs(graph.outputs()));
+  inserted.graph = std::move(copy).take();
+  return inserted;
+}
+
+}  // namespace
+
+Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
+                                   const AutoencoderShape& shape, std::uint64_t seed) {
+  if (shape.channels < 1 || shape.stride < 1 || shape.stride > 2) {
+    return makeError("an autoencoder has at least one channel and stride 1 or 2");
+  }
+  return insertAt(graph, value, seed,
+                  [&](Layers& layers, Graph& to, ValueId x, Inserted& out) -> Result<ValueId> {
+                    const Shape map = to.shape(x);
+                    const bool strided = shape.stride == 2;
+                    NARROWS_TRY(latent, layers.conv(x, shape.channels, strided ? 3 : 1,
+                                                    shape.stride, 0.7, value + ".encoder"));
+                    out.cut = to.value(latent).name;
+                    ValueId y = latent;
+                    if (strided) {
+                      Resize resize;
+                      resize.coordinates = ResizeCoordinates::asymmetric;
+                      resize.rounding = ResizeRounding::floor;
+                      resize.sizes = {1, shape.channels, map[2], map[3]};
+                      const Shape& small = to.shape(latent);
+                      resize.scales = {1, 1,
+                                       static_cast<double>(map[2]) / static_cast<double>(small[2]),
+                                       static_cast<double>(map[3]) / static_cast<double>(small[3])};
+                      NARROWS_TRY(wide, to.add(resize, {y}, value + ".decoder.up"));
+                      y = wide;
+                    }
+                    NARROWS_TRY(first, layers.conv(y, map[1], 3, 1, 1, value + ".decoder.a"));
+                    NARROWS_TRY(bent, layers.leaky(first, value + ".decoder.bend"));
+                    return layers.conv(bent, map[1], 3, 1, 0.7, value + ".decoder.b");
+                  });
+}
+
+Result<Inserted> insertReconstruction(const Graph& graph, const std::string& value,
+                                      const EngineShape& shape, std::uint64_t seed) {
+  if (shape.blocks < 1 || shape.channels < 0) return makeError("an engine has at least one block");
+  return insertAt(graph, value, seed,
+                  [&](Layers& layers, Graph& to, ValueId x, Inserted& out) -> Result<ValueId> {
+                    out.cut = value;
+                    const std::int64_t own = to.shape(x)[1];
+                    const std::int64_t inner = shape.channels == 0 ? own : shape.channels;
+                    ValueId y = x;
+                    for (std::int64_t b = 0; b < shape.blocks; ++b) {
+                      const std::string name = fmt::format("{}.restore{}", value, b + 1);
+                      NARROWS_TRY(first, layers.conv(y, inner, 3, 1, 1, name + ".a"));
+                      NARROWS_TRY(bent, layers.leaky(first, name + ".bend"));
+                      NARROWS_TRY(second, layers.conv(bent, own, 3, 1, 0, name + ".b"));
+                      NARROWS_TRY(sum, to.add(Binary{}, {y, second}, name));
+                      y = sum;
+                    }
+                    return y;
+                  });
+}
+
+Result<std::vector<std::string>> constantsBefore(const Graph& graph, const std::string& value) {
+  const ValueId at = graph.findValue(value);
+  if (!at.valid()) return makeError("the network has no value {}", value);
+  const std::vector<ValueId> ends = {at};
+  NARROWS_TRY(nodes, nodesBetween(graph, graph.inputs(), ends));
+  std::set<std::string> names;
+  for (const NodeId node : nodes) {
+    for (const ValueId input : graph.node(node).inputs) {
+      if (input.valid() && graph.value(input).isConstant()) names.insert(graph.value(input).name);
+    }
+  }
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+}  // namespace narrows

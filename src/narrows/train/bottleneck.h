@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "narrows/base/result.h"
+#include "narrows/graph/graph.h"
+
+/// Layers put into a network at one value. Weights are normal with variance 2 / fan-in (He et al.
+/// 2015), the same for the same seed.
+namespace narrows {
+
+struct Inserted {
+  Graph graph;
+  /// Constants of the new layers.
+  std::vector<std::string> constants;
+  /// What crosses the cut now.
+  std::string cut;
+  /// What the rest of the network reads in the place of the value.
+  std::string restored;
+};
+
+struct AutoencoderShape {
+  /// Channels between encoder and decoder.
+  std::int64_t channels = 8;
+  /// 1: the encoder is a 1x1 convolution; 2: a 3x3 one of stride 2.
+  std::int64_t stride = 1;
+};
+
+/// Encoder behind the value, decoder before everybody that reads it: a 3x3 convolution (after
+/// nearest upsampling for stride 2), leaky ReLU, a 3x3 convolution. The value is a map.
+Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
+                                   const AutoencoderShape& shape, std::uint64_t seed);
+
+struct EngineShape {
+  std::int64_t blocks = 2;
+  /// Of the blocks' inner map; 0: those of the value.
+  std::int64_t channels = 0;
+};
+
+/// A reconstruction engine before everybody that reads the value: residual blocks of two 3x3
+/// convolutions with leaky ReLU between them, the second one zero at first, so that the network is
+/// unchanged. The cut stays at the value.
+Result<Inserted> insertReconstruction(const Graph& graph, const std::string& value,
+                                      const EngineShape& shape, std::uint64_t seed);
+
+/// Constants that the value is computed from.
+Result<std::vector<std::string>> constantsBefore(const Graph& graph, const std::string& value);
+
+}  // namespace narrows

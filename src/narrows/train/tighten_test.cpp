@@ -1,0 +1,189 @@
+#include "narrows/train/tighten.h"
+
+#include <gtest/gtest.h>
+
+#include "narrows/base/file.h"
+#include "narrows/data/scenes.h"
+#include "narrows/graph/random_graph.h"
+#include "narrows/zoo/zoo.h"
+
+namespace narrows::test {
+namespace {
+
+Result<std::vector<Tensor>> run(const Graph& graph, const std::vector<Tensor>& inputs) {
+  NARROWS_TRY(engine, makeEngine("reference"));
+  NARROWS_TRY(program, engine->compile(graph, {}));
+  const std::vector<TensorView> views(inputs.begin(), inputs.end());
+  return runProgram(*program, views);
+}
+
+Graph smallYolo() {
+  auto zoo = buildZooModel("zoo:mini-yolo@64,classes=8,width=0.25", 1);
+  EXPECT_TRUE(zoo.ok());
+  return std::move(zoo->graph);
+}
+
+TEST(Bottleneck, AReconstructionEngineStartsAsNothing) {
+  const Graph graph = smallYolo();
+  auto inserted = insertReconstruction(graph, "pool2", {2, 6}, 1);
+  ASSERT_TRUE(inserted.ok()) << inserted.error().message;
+  ASSERT_TRUE(verify(inserted->graph).ok());
+  EXPECT_EQ(inserted->cut, "pool2");
+  EXPECT_EQ(inserted->constants.size(), 8u);
+  const auto inputs = randomInputs(graph, 1);
+  auto before = run(graph, inputs);
+  auto after = run(inserted->graph, inputs);
+  ASSERT_TRUE(before.ok() && after.ok());
+  for (std::size_t i = 0; i < before->size(); ++i) {
+    const auto a = (*before)[i].as<float>();
+    const auto b = (*after)[i].as<float>();
+    EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin()));
+  }
+  EXPECT_TRUE(findCut(inserted->graph, "pool2").ok());
+}
+
+TEST(Bottleneck, AnAutoencoderMovesTheCutToItsLatentMap) {
+  const Graph graph = smallYolo();
+  const Shape map = graph.shape(graph.findValue("pool2"));
+  for (const std::int64_t stride : {1, 2}) {
+    auto inserted = insertAutoencoder(graph, "pool2", {3, stride}, 1);
+    ASSERT_TRUE(inserted.ok()) << inserted.error().message;
+    const Graph& wide = inserted->graph;
+    ASSERT_TRUE(verify(wide).ok());
+    EXPECT_EQ(toString(wide.shape(wide.findValue(inserted->cut))),
+              toString(Shape{1, 3, map[2] / stride, map[3] / stride}));
+    EXPECT_EQ(toString(wide.shape(wide.findValue(inserted->restored))), toString(map));
+    EXPECT_TRUE(findCut(wide, inserted->cut).ok());
+  }
+  EXPECT_FALSE(insertAutoencoder(graph, "head0", {3, 1}, 1).ok());
+  EXPECT_FALSE(insertAutoencoder(graph, "nothing", {3, 1}, 1).ok());
+}
+
+struct Setting {
+  TemporaryDirectory folder;
+  DataSet data;
+  ModelDescription description;
+  Graph graph;
+  TightenRequest request;
+};
+
+/// Drawn scenes without labels: the untrained network is its own teacher, and accuracy is how far
+/// the answers agree.
+Result<Setting> makeSetting() {
+  NARROWS_TRY(folder, TemporaryDirectory::create("tighten"));
+  SceneOptions options;
+  options.count = 12;
+  options.size = {96, 64};
+  NARROWS_CHECK(writeScenes(folder.path() / "set", options));
+  NARROWS_TRY(data, openDataSet(folder.path() / "set"));
+  data.truth = TruthKind::none;
+  NARROWS_TRY(zoo, buildZooModel("zoo:mini-yolo@64,classes=8,width=0.25", 1));
+  ModelDescription description;
+  description.name = "scenes";
+  description.preprocessing.width = description.preprocessing.height = 64;
+  description.head.kind = HeadKind::yolov3;
+  description.head.classes = 8;
+  description.head.score_threshold = 0.02;
+  for (const auto& list : zoo.anchors) {
+    auto& anchors = description.head.anchors.emplace_back();
+    for (const ZooAnchor& anchor : list) anchors.push_back({anchor.width, anchor.height});
+  }
+  TightenRequest request;
+  request.cut = "pool2";
+  request.quantizer = {QuantizerKind::uniform, 2, Granularity::channel};
+  DetectionTask task;
+  task.head = description.head;
+  task.width = task.height = 64;
+  request.trainer.task = task;
+  request.trainer.task_weight = 0;
+  request.trainer.teacher = Teacher{zoo.graph, 1, 2, {}, 0};
+  request.trainer.average_decay = 0.9;
+  request.batches.batch = 4;
+  request.fit.epochs = 3;
+  return Setting{std::move(folder), std::move(data), std::move(description), std::move(zoo.graph),
+                 std::move(request)};
+}
+
+Result<TightenResult> runTighten(const Setting& setting) {
+  NARROWS_TRY(validator, Validator::create(defaultEngineName(), setting.data, setting.description,
+                                           setting.graph, 1));
+  return tighten(setting.graph, setting.description, setting.data, validator, setting.request, {});
+}
+
+TEST(Tighten, EveryTransformationLeavesAMeasuredRowAndWorkingPieces) {
+  auto setting = makeSetting();
+  ASSERT_TRUE(setting.ok()) << setting.error().message;
+  TightenRequest& request = setting->request;
+  request.prune = PruneOptions{};
+  request.prune->max_drop = 100;
+  request.prune->epochs = 1;
+  request.prune->trials = 1;
+  request.prune->least = 0.4;
+  request.autoencoder = AutoencoderShape{2, 2};
+  request.autoencoder_epochs = 1;
+  request.learned = true;
+  request.clustering = {GrowthKind::power, 0.1, 2};
+  request.rate = 1e-4;
+  request.recovery = EngineShape{1, 0};
+  request.recovery_epochs = 1;
+  auto result = runTighten(*setting);
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  std::vector<std::string> stages;
+  for (const TightenRow& row : result->rows) stages.push_back(row.stage);
+  EXPECT_EQ(stages,
+            (std::vector<std::string>{"original", "quantized", "pruned step 1", "pruned step 2",
+                                      "autoencoder", "trained", "recovered"}));
+  const auto& rows = result->rows;
+  EXPECT_LT(rows[1].mean_bytes, 0.2 * rows[0].mean_bytes);
+  EXPECT_LT(rows[2].cut_elements, rows[1].cut_elements);
+  EXPECT_LT(rows[3].node_macs, rows[2].node_macs);
+  EXPECT_LT(rows[3].node_parameters, rows[2].node_parameters);
+  EXPECT_EQ(rows[6].node_macs, rows[5].node_macs);
+  EXPECT_GT(rows[6].server_macs, rows[5].server_macs);
+  ASSERT_EQ(result->split.pieces.size(), 2u);
+  EXPECT_TRUE(checkPieces(result->split.plan, result->split.pieces).ok());
+}
+
+TEST(Tighten, TrainingWinsBackWhatTheQuantizerLost) {
+  auto setting = makeSetting();
+  ASSERT_TRUE(setting.ok());
+  setting->request.fit.epochs = 12;
+  setting->request.fit.learning_rate.peak = 2e-3;
+  setting->request.quantizer = {QuantizerKind::two_level, 1, Granularity::tensor};
+  setting->request.trainer.batch_norm_training = false;
+  auto result = runTighten(*setting);
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  ASSERT_EQ(result->rows.size(), 3u);
+  EXPECT_GT(result->rows[2].accuracy.primary, result->rows[1].accuracy.primary);
+
+  // What ships computes nearly the symbols that training saw.
+  const auto& interface = std::get<FeatureInterface>(result->split.plan.interfaces[0]);
+  auto engine = makeEngine(defaultEngineName());
+  ASSERT_TRUE(engine.ok());
+  auto agreement = compareSymbols(result->split.pieces[0], {&interface, 1}, setting->data,
+                                  setting->description, **engine, 12);
+  ASSERT_TRUE(agreement.ok()) << agreement.error().message;
+  EXPECT_GT(agreement->symbols, 1000u);
+  EXPECT_LE(agreement->different, agreement->symbols / 10000);
+}
+
+TEST(Tighten, AResumedRunTrainsNothingAgainAndGivesTheSamePieces) {
+  auto setting = makeSetting();
+  ASSERT_TRUE(setting.ok());
+  setting->request.learned = true;
+  setting->request.rate = 1e-4;
+  setting->request.fit.folder = setting->folder.path();
+  setting->request.fit.resume = true;
+  auto first = runTighten(*setting);
+  auto second = runTighten(*setting);
+  ASSERT_TRUE(first.ok() && second.ok());
+  ASSERT_EQ(first->split.pieces.size(), second->split.pieces.size());
+  for (std::size_t i = 0; i < first->rows.size(); ++i) {
+    EXPECT_EQ(first->rows[i].mean_bytes, second->rows[i].mean_bytes);
+    EXPECT_EQ(first->rows[i].accuracy.primary, second->rows[i].accuracy.primary);
+  }
+  EXPECT_EQ(first->split.plan.interfaces[0], second->split.plan.interfaces[0]);
+}
+
+}  // namespace
+}  // namespace narrows::test
