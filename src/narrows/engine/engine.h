@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "narrows/base/result.h"
@@ -13,9 +15,26 @@
 
 namespace narrows {
 
+/// Smallest and largest number that a value takes on representative inputs.
+struct ValueRange {
+  float low = 0;
+  float high = 0;
+};
+/// By the names of values of the simplified graph (RangeFinder in calibration.h).
+using ValueRanges = std::unordered_map<std::string, ValueRange>;
+
 struct EngineOptions {
   /// Threads of one run, the caller's included; at least 1.
   std::size_t threads = 1;
+  /// Most bytes of packed weights that a program keeps. Those of the layers that do not fit, the
+  /// largest ones, are packed anew in every run, a few megabytes at a time, from the graph's
+  /// constants; pages of those that lie in a mapped file are given back at once. Such runs
+  /// allocate. Absent: all are kept. The reference engine packs none.
+  std::optional<std::size_t> kept_weights = {};
+  /// With ranges, convolutions and products of values that have one multiply 8-bit integers:
+  /// weights scaled for each result channel, values for each tensor. The first layer and grouped
+  /// convolutions stay in f32. Null: everything does, as on the reference engine always.
+  std::shared_ptr<const ValueRanges> int8_ranges = {};
 };
 
 /// What a program holds, in bytes.
@@ -24,7 +43,7 @@ struct ProgramMemory {
   std::size_t weights = 0;
   /// Intermediate tensors: the planned arena.
   std::size_t arena = 0;
-  /// Work space of kernels.
+  /// Work space of kernels, and weights while they are packed for one layer.
   std::size_t scratch = 0;
 };
 

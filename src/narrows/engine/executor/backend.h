@@ -40,6 +40,32 @@ class ConvKernel {
   virtual std::size_t scratchBytes() const = 0;
 };
 
+/// A map of 8-bit integers, or of f32 with scale 1: its numbers are `scale` times what is stored.
+struct ScaledMap {
+  Layout layout;  // a dense map where it holds integers
+  DType dtype = DType::f32;
+  float scale = 1;
+};
+
+/// A convolution of integers. Weights and bias are those of `problem`; its layouts are those of the
+/// maps here.
+struct IntegerConv {
+  ConvProblem problem;
+  ScaledMap input;
+  ScaledMap output;
+  std::optional<ScaledMap> residual;  // stored in as many bytes as the output
+};
+
+/// Something ready to run on maps of any element.
+class ByteKernel {
+ public:
+  virtual ~ByteKernel() = default;
+  virtual Status run(const std::byte* input, const std::byte* residual, std::byte* output,
+                     std::span<std::byte> scratch, Team& team) = 0;
+  virtual std::size_t weightBytes() const = 0;
+  virtual std::size_t scratchBytes() const = 0;
+};
+
 /// A library of kernels.
 class Backend {
  public:
@@ -51,6 +77,16 @@ class Backend {
   virtual bool prefers(const ConvProblem& problem) const = 0;
   /// A kernel for a problem that `takes` accepts, or for any whose maps are dense.
   virtual Result<std::unique_ptr<ConvKernel>> makeConv(const ConvProblem& problem) const = 0;
+  /// A kernel for integers; an error when the library has none.
+  virtual Result<std::unique_ptr<ByteKernel>> makeIntegerConv(const IntegerConv&) const {
+    return makeError("{} has no kernels for integers", name());
+  }
+  /// Stores a map with another scale or element: numbers are rounded to the nearest (of two, the
+  /// even one) and clamped.
+  virtual Result<std::unique_ptr<ByteKernel>> makeRescale(const ScaledMap&, const ScaledMap&,
+                                                          std::size_t /*threads*/) const {
+    return makeError("{} has no kernels for integers", name());
+  }
 };
 
 }  // namespace narrows::executor

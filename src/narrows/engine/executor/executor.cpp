@@ -46,11 +46,15 @@ class ExecutorProgram final : public Program {
     }
     const ArenaPlan plan = planArena(lifetimes, Tensor::kAlignment);
     std::size_t scratch = 0;
-    for (const auto& step : parts_.steps) scratch = std::max(scratch, step->scratchBytes());
+    std::size_t passing = 0;
+    for (const auto& step : parts_.steps) {
+      scratch = std::max(scratch, step->scratchBytes());
+      passing = std::max(passing, step->passingBytes());
+    }
     arena_ = Tensor(DType::u8, Shape{static_cast<std::int64_t>(plan.total)});
     scratch_ = Tensor(DType::u8, Shape{static_cast<std::int64_t>(scratch)});
     sizes_.arena = plan.total;
-    sizes_.scratch = scratch;
+    sizes_.scratch = scratch + passing;
     memory_.bindScratch(scratch_.mutableView().bytes());
     for (std::size_t i = 0; i < parts_.buffers.size(); ++i) {
       const Buffer& buffer = parts_.buffers[i];
@@ -88,13 +92,13 @@ class Executor final : public Engine {
     NARROWS_CHECK(requireElements(graph));
     auto team = std::make_unique<Team>(options.threads);
     NARROWS_TRY(simple, simplify(graph));
-    NARROWS_TRY(parts, lower(simple, *backend_, kernels_, *team));
+    NARROWS_TRY(parts, lower(simple, backend_, kernels_, *team, options));
     return std::unique_ptr<Program>(
         std::make_unique<ExecutorProgram>(std::move(parts), std::move(team)));
   }
 
  private:
-  std::unique_ptr<Backend> backend_;
+  std::shared_ptr<const Backend> backend_;
   const KernelTable& kernels_;
 };
 

@@ -31,6 +31,37 @@ class ConvStep final : public Step {
   StepTools tools_;
 };
 
+template <class Byte>
+Byte* address(Byte* base, const Operand& operand) {
+  return base + operand.layout.offset * static_cast<std::int64_t>(byteSize(operand.dtype));
+}
+
+class ByteStep final : public Step {
+ public:
+  ByteStep(std::unique_ptr<ByteKernel> kernel, const Operand& input, const Operand* residual,
+           const Operand& output, const StepTools& tools)
+      : kernel_(std::move(kernel)), input_(input), output_(output), tools_(tools) {
+    if (residual != nullptr) residual_ = *residual;
+  }
+
+  Status run(const Memory& memory) override {
+    const std::byte* residual =
+        residual_ ? address(memory.base(residual_->buffer), *residual_) : nullptr;
+    return kernel_->run(address(memory.base(input_.buffer), input_), residual,
+                        address(memory.mutableBase(output_.buffer), output_), memory.scratch(),
+                        tools_.team);
+  }
+  std::size_t weightBytes() const override { return kernel_->weightBytes(); }
+  std::size_t scratchBytes() const override { return kernel_->scratchBytes(); }
+
+ private:
+  std::unique_ptr<ByteKernel> kernel_;
+  Operand input_;
+  std::optional<Operand> residual_;
+  Operand output_;
+  StepTools tools_;
+};
+
 class ReferenceStep final : public Step {
  public:
   static StepResult create(const Op& op, std::span<const Operand* const> inputs,
@@ -69,11 +100,6 @@ class ReferenceStep final : public Step {
   }
 
  private:
-  template <class Byte>
-  static Byte* address(Byte* base, const Operand& operand) {
-    return base + operand.layout.offset * static_cast<std::int64_t>(byteSize(operand.dtype));
-  }
-
   reference::Kernel kernel_;
   std::vector<std::optional<Operand>> inputs_;
   std::vector<Operand> outputs_;
@@ -130,6 +156,12 @@ std::unique_ptr<Step> makeConvStep(std::unique_ptr<ConvKernel> kernel, const Ope
                                    const Operand* residual, const Operand& output,
                                    const StepTools& tools) {
   return std::make_unique<ConvStep>(std::move(kernel), input, residual, output, tools);
+}
+
+std::unique_ptr<Step> makeByteStep(std::unique_ptr<ByteKernel> kernel, const Operand& input,
+                                   const Operand* residual, const Operand& output,
+                                   const StepTools& tools) {
+  return std::make_unique<ByteStep>(std::move(kernel), input, residual, output, tools);
 }
 
 StepResult makeReferenceStep(const Op& op, std::span<const Operand* const> inputs,

@@ -16,6 +16,21 @@ Layout rowsAsPixels(const Layout& matrix, std::int64_t columns) {
   return layout;
 }
 
+/// Weights of a product, all of one result after another.
+std::vector<float> productWeights(const Tensor& b, bool transposed, double alpha) {
+  const std::int64_t k = b.shape()[transposed ? 1 : 0];
+  const std::int64_t n = b.shape()[transposed ? 0 : 1];
+  std::vector<float> weights(static_cast<std::size_t>(k * n));
+  const auto from = b.as<float>();
+  for (std::int64_t column = 0; column < n; ++column) {
+    for (std::int64_t i = 0; i < k; ++i) {
+      const auto at = static_cast<std::size_t>(transposed ? column * k + i : i * n + column);
+      weights[static_cast<std::size_t>(column * k + i)] = static_cast<float>(alpha) * from[at];
+    }
+  }
+  return weights;
+}
+
 /// Functions whose last digits differ between libraries.
 bool isExponential(const Activation& activation) {
   return activation.kind == ActivationKind::sigmoid || activation.kind == ActivationKind::silu ||
@@ -33,6 +48,7 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
   problem.activation = fused.epilogue.activation;
   problem.residual_after_activation = fused.epilogue.residual_after_activation;
   problem.threads = tools_.team.size();
+  if (integer_[current_.index()]) return emitIntegers(problem, node, fused);
   problem.input = operandOf(node.inputs[0]).layout;
   Operand output = mapTarget(fused.result);
   problem.output = output.layout;
@@ -61,7 +77,13 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
     output = newOperand(DType::f32, channelsLast(output.shape(), output.shape()[1]));
     problem.output = output.layout;
   }
-  NARROWS_CHECK(emitConv(problem, input, residual, output));
+  std::optional<WeightSource> source;
+  if (streamed_[current_.index()]) {
+    source.emplace();
+    source->weights = graph_.value(node.inputs[1]).constant;
+    if (node.input(2).valid()) source->bias = graph_.value(node.input(2)).constant;
+  }
+  NARROWS_CHECK(emitConv(problem, std::move(source), input, residual, output));
   define(fused.result, output);
   return {};
 }
@@ -75,19 +97,28 @@ bool Lowering::usesOwnConv(const ConvProblem& problem) const {
 /// The backend's kernel or the executor's own, whichever has been measured to be faster. Behind the
 /// backend's kernels exponentials are steps of their own: a graph that is cut between a convolution
 /// and its activation must compute the very function that the whole graph does.
-Status Lowering::emitConv(ConvProblem& problem, const Operand& input,
-                          const std::optional<Operand>& residual, const Operand& output) {
+Status Lowering::emitConv(ConvProblem& problem, std::optional<WeightSource> source,
+                          const Operand& input, const std::optional<Operand>& residual,
+                          const Operand& output) {
   const bool own = usesOwnConv(problem);
   ConvProblem sums = problem;
   const bool apart = !own && isExponential(problem.activation);
   const bool add_after = apart && residual && problem.residual_after_activation;
   if (apart) sums.activation = Activation{};
   if (add_after) sums.residual.reset();
-  NARROWS_TRY(kernel, own ? makeOwnConv(sums, tools_.kernels) : backend_.makeConv(sums));
   std::vector<Operand> used{input, output};
   if (residual) used.push_back(*residual);
-  emit(makeConvStep(std::move(kernel), input, sums.residual ? &*residual : nullptr, output, tools_),
-       used);
+  const Operand* added = sums.residual ? &*residual : nullptr;
+  if (source) {
+    sums.weights = {};
+    sums.bias = {};
+    NARROWS_TRY(step, makeStreamedConv(sums, *std::move(source), own, shared_backend_, input, added,
+                                       output, tools_));
+    emit(std::move(step), used);
+  } else {
+    NARROWS_TRY(kernel, own ? makeOwnConv(sums, tools_.kernels) : backend_.makeConv(sums));
+    emit(makeConvStep(std::move(kernel), input, added, output, tools_), used);
+  }
   if (apart) {
     emit(makeActivation(problem.activation, output, output, tools_), std::span(&output, 1));
   }
@@ -104,14 +135,9 @@ Status Lowering::lowerProduct(const Node& node, const Fused& fused, bool transpo
   const std::int64_t k = b.shape()[transpose_b ? 1 : 0];
   const std::int64_t n = b.shape()[transpose_b ? 0 : 1];
   if (k == 0) return lowerFallback(node);
-  std::vector<float> weights(static_cast<std::size_t>(k * n));
-  const auto from = b.as<float>();
-  for (std::int64_t column = 0; column < n; ++column) {
-    for (std::int64_t i = 0; i < k; ++i) {
-      const auto at = static_cast<std::size_t>(transpose_b ? column * k + i : i * n + column);
-      weights[static_cast<std::size_t>(column * k + i)] = static_cast<float>(alpha) * from[at];
-    }
-  }
+  const bool streamed = streamed_[current_.index()];
+  std::vector<float> weights;
+  if (!streamed) weights = productWeights(b, transpose_b, alpha);
   std::vector<float> bias;
   if (node.input(2).valid()) {
     const auto c = graph_.value(node.input(2)).constant->as<float>();
@@ -124,6 +150,7 @@ Status Lowering::lowerProduct(const Node& node, const Fused& fused, bool transpo
   problem.activation = fused.epilogue.activation;
   problem.residual_after_activation = fused.epilogue.residual_after_activation;
   problem.threads = tools_.team.size();
+  if (integer_[current_.index()]) return emitIntegers(problem, node, fused);
   Operand input = inForm(node.inputs[0], Form::row_major);
   input.layout = rowsAsPixels(input.layout, k);
   const auto& place = places_[fused.result.index()];
@@ -140,9 +167,44 @@ Status Lowering::lowerProduct(const Node& node, const Fused& fused, bool transpo
     residual->layout = rowsAsPixels(residual->layout, n);
     problem.residual = residual->layout;
   }
-  NARROWS_CHECK(emitConv(problem, input, residual, output));
+  std::optional<WeightSource> source;
+  if (streamed) {
+    source.emplace();
+    source->weights = graph_.value(node.inputs[1]).constant;
+    source->kept_bias = bias;
+    source->by_input = !transpose_b;
+    source->factor = static_cast<float>(alpha);
+  }
+  NARROWS_CHECK(emitConv(problem, std::move(source), input, residual, output));
   define(fused.result, result);
   return {};
+}
+
+/// A product of two tensors that a run makes: attention.
+bool Lowering::lowerDynamicProduct(const Node& node) {
+  const Shape& shape = graph_.shape(node.outputs[0]);
+  const std::size_t rank = shape.rank();
+  if (graph_.shape(node.inputs[0]).rank() < 2 || graph_.shape(node.inputs[1]).rank() < 2 ||
+      graph_.shape(node.inputs[0]).elements() == 0) {
+    return false;
+  }
+  const auto stacked = [&](const Layout& layout) {
+    Ints extents(shape.extents().begin(), shape.extents().end());
+    extents[rank - 2] = layout.shape[layout.shape.rank() - 2];
+    extents[rank - 1] = layout.shape[layout.shape.rank() - 1];
+    return broadcastTo(layout, *Shape::create(extents));
+  };
+  Operand a = operandOf(node.inputs[0]);
+  if (a.layout.strides[a.shape().rank() - 1] != 1) a = inForm(node.inputs[0], Form::row_major);
+  a.layout = stacked(a.layout);
+  Operand b = operandOf(node.inputs[1]);
+  b.layout = stacked(b.layout);
+  const auto& place = places_[node.outputs[0].index()];
+  const Operand y =
+      place && isRowMajor(place->layout) ? *place : newOperand(DType::f32, rowMajor(shape));
+  emit(makeProduct(a, b, y, tools_), std::array{a, b, y});
+  define(node.outputs[0], y);
+  return true;
 }
 
 }  // namespace narrows::executor

@@ -29,15 +29,20 @@ Slice channelSlice(const Shape& shape, std::int64_t first, std::int64_t count) {
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, const Backend& backend, const KernelTable& kernels,
-                   Team& team)
+Lowering::Lowering(const Graph& graph, std::shared_ptr<const Backend> backend,
+                   const KernelTable& kernels, Team& team, const EngineOptions& options)
     : graph_(graph),
-      backend_(backend),
+      shared_backend_(std::move(backend)),
+      backend_(*shared_backend_),
+      options_(options),
       tools_{kernels, team},
       fusion_(graph),
       operands_(graph.valueCount()),
       places_(graph.valueCount()),
-      in_concat_(graph.valueCount(), false) {}
+      in_concat_(graph.valueCount(), false),
+      streamed_(graph.nodeCount(), false),
+      integer_(graph.nodeCount(), false),
+      integers_(graph.valueCount()) {}
 
 Result<ProgramParts> Lowering::run() && {
   for (std::size_t i = 0; i < graph_.inputs().size(); ++i) {
@@ -53,6 +58,8 @@ Result<ProgramParts> Lowering::run() && {
     const BufferId buffer = addBuffer({BufferKind::output, i, nullptr, type.bytes()});
     places_[graph_.outputs()[i].index()] = Operand{buffer, type.dtype, rowMajor(type.shape)};
   }
+  chooseStreamed();
+  chooseIntegers();
   planConcats();
   for (NodeId id : nodeIds(graph_)) {
     if (fusion_.absorbed(id)) continue;
@@ -92,6 +99,15 @@ void Lowering::copy(const Operand& source, const Operand& target) {
 
 const Operand& Lowering::operandOf(ValueId id) {
   auto& operand = operands_[id.index()];
+  if (!operand && integers_[id.index()]) {
+    const Scaled& scaled = *integers_[id.index()];
+    const Operand made = newOperand(DType::f32, scaled.operand.layout);
+    // Integers of a map that was made for them; a map of f32 is made of it likewise.
+    NARROWS_ASSERT(emitRescale(scaled.operand, scaled.scale, made, 1).ok());
+    operand = made;
+    operand->layout = rowMajor(graph_.shape(id));
+    if (graph_.shape(id).rank() == 4) operand->layout = made.layout;
+  }
   if (!operand) {
     const Value& value = graph_.value(id);
     NARROWS_ASSERT(value.isConstant());
@@ -200,6 +216,7 @@ bool Lowering::isEmpty(const Node& node) const {
 
 Status Lowering::lowerNode(NodeId id) {
   const Node& node = graph_.node(id);
+  current_ = id;
   if (isEmpty(node)) {
     for (ValueId output : node.outputs)
       define(output, newOperand(graph_.type(output).dtype, rowMajor(graph_.shape(output))));
@@ -244,6 +261,7 @@ Status Lowering::lowerNode(NodeId id) {
     define(node.outputs[0], y);
     return {};
   }
+  if (std::holds_alternative<MatMul>(node.op) && lowerDynamicProduct(node)) return {};
   if (const auto* pad = std::get_if<Pad>(&node.op); pad && lowerPad(node, *pad)) return {};
   if (const auto* resize = std::get_if<Resize>(&node.op); resize && lowerResize(node, *resize))
     return {};
@@ -356,9 +374,9 @@ bool Lowering::lowerPad(const Node& node, const Pad& op) {
   return true;
 }
 
-Result<ProgramParts> lower(const Graph& graph, const Backend& backend, const KernelTable& kernels,
-                           Team& team) {
-  return Lowering(graph, backend, kernels, team).run();
+Result<ProgramParts> lower(const Graph& graph, std::shared_ptr<const Backend> backend,
+                           const KernelTable& kernels, Team& team, const EngineOptions& options) {
+  return Lowering(graph, std::move(backend), kernels, team, options).run();
 }
 
 }  // namespace narrows::executor

@@ -18,7 +18,8 @@ enum class Form : std::uint8_t { row_major, map, dense_map };
 /// that only move elements change the layout; copies are made where a kernel needs another form.
 class Lowering {
  public:
-  Lowering(const Graph& graph, const Backend& backend, const KernelTable& kernels, Team& team);
+  Lowering(const Graph& graph, std::shared_ptr<const Backend> backend, const KernelTable& kernels,
+           Team& team, const EngineOptions& options);
 
   Result<ProgramParts> run() &&;
 
@@ -44,15 +45,33 @@ class Lowering {
   bool canWriteSlices(ValueId id) const;
   bool isEmpty(const Node& node) const;
 
+  // What is packed in every run, and what is computed in integers.
+  void chooseStreamed();
+  void chooseIntegers();
+  /// Integers and the number that one stands for.
+  struct Scaled {
+    Operand operand;
+    float scale = 1;
+  };
+  std::optional<ValueRange> rangeOf(ValueId id) const;
+  bool keepsIntegers(const Fused& fused) const;
+  Scaled newScaled(ValueId id, const Shape& map);
+  Result<Scaled> integersOf(ValueId id);
+  Operand asPixels(ValueId id);
+  Status emitIntegers(ConvProblem& problem, const Node& node, const Fused& fused);
+  Status emitRescale(const Operand& from, float from_scale, const Operand& to, float to_scale);
+
   // Nodes.
   Status lowerNode(NodeId id);
   Status lowerFallback(const Node& node);
   Status lowerConv(const Node& node, const Conv2d& op, const Fused& fused);
   Status lowerProduct(const Node& node, const Fused& fused, bool transpose_b, double alpha,
                       double beta);
-  Status emitConv(ConvProblem& problem, const Operand& input,
+  /// `source` is set for weights that are packed in every run.
+  Status emitConv(ConvProblem& problem, std::optional<WeightSource> source, const Operand& input,
                   const std::optional<Operand>& residual, const Operand& output);
   bool usesOwnConv(const ConvProblem& problem) const;
+  bool lowerDynamicProduct(const Node& node);
   Status lowerActivation(const Node& node, const Activation& activation);
   Status lowerBinary(const Node& node, const Binary& op);
   Status lowerConcat(const Node& node, const Concat& op);
@@ -64,13 +83,20 @@ class Lowering {
   void finishOutputs();
 
   const Graph& graph_;
+  std::shared_ptr<const Backend> shared_backend_;
   const Backend& backend_;
+  const EngineOptions& options_;
   StepTools tools_;
   FusionPlan fusion_;
   ProgramParts parts_;
   std::vector<std::optional<Operand>> operands_;
   std::vector<std::optional<Operand>> places_;
   std::vector<bool> in_concat_;
+  std::vector<bool> streamed_;                   // by node
+  std::vector<bool> integer_;                    // by node: it reads integers
+  std::multimap<std::size_t, NodeId> adders_;    // by residual: integer nodes that add it
+  std::vector<std::optional<Scaled>> integers_;  // by value
+  NodeId current_;
   std::map<std::pair<std::size_t, Form>, Operand> converted_;
 };
 

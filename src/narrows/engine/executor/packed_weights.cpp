@@ -5,6 +5,8 @@
 namespace narrows::executor {
 namespace {
 
+constexpr std::int64_t kBlock = 64;  // numbers of one result that are packed at once
+
 /// Widths in vectors of the panels of `vectors` vectors in all, as even as can be.
 std::vector<std::int64_t> panelWidths(std::int64_t vectors, std::int64_t most) {
   const std::int64_t count = (vectors + most - 1) / most;
@@ -39,11 +41,19 @@ PackedWeights::PackedWeights(const ConvProblem& problem, const KernelTable& tabl
       for (std::int64_t c = 0; c < channels; ++c) {
         const std::int64_t channel = g * outputs + first + c;
         if (!problem.bias.empty()) bias[c] = problem.bias[static_cast<std::size_t>(channel)];
-        const float* from = problem.weights.data() + channel * depth;
-        for (std::int64_t i = 0; i < inputs; ++i) {
-          for (std::int64_t t = 0; t < taps; ++t) {
-            const std::int64_t k = order == DepthOrder::tap_channel ? t * inputs + i : i * taps + t;
-            weights[k * width + c] = from[i * taps + t];
+      }
+      // In blocks, so that what is written stays near until all of a line is there.
+      const std::int64_t block = std::max<std::int64_t>(kBlock / taps, 1);
+      for (std::int64_t from_input = 0; from_input < inputs; from_input += block) {
+        const std::int64_t end = std::min(inputs, from_input + block);
+        for (std::int64_t c = 0; c < channels; ++c) {
+          const float* from = problem.weights.data() + (g * outputs + first + c) * depth;
+          for (std::int64_t i = from_input; i < end; ++i) {
+            for (std::int64_t t = 0; t < taps; ++t) {
+              const std::int64_t k =
+                  order == DepthOrder::tap_channel ? t * inputs + i : i * taps + t;
+              weights[k * width + c] = from[i * taps + t];
+            }
           }
         }
       }

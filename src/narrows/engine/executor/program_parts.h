@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "narrows/engine/engine.h"
 #include "narrows/engine/executor/backend.h"
 #include "narrows/engine/executor/kernels/table.h"
 #include "narrows/engine/executor/step.h"
@@ -31,7 +32,7 @@ struct ProgramParts {
   std::vector<std::unique_ptr<Step>> steps;
 };
 
-Result<ProgramParts> lower(const Graph& graph, const Backend& backend, const KernelTable& kernels,
-                           Team& team);
+Result<ProgramParts> lower(const Graph& graph, std::shared_ptr<const Backend> backend,
+                           const KernelTable& kernels, Team& team, const EngineOptions& options);
 
 }  // namespace narrows::executor

@@ -64,6 +64,8 @@ class Step {
   /// Constants the step holds in its own form.
   virtual std::size_t weightBytes() const { return 0; }
   virtual std::size_t scratchBytes() const { return 0; }
+  /// Memory beyond that which a run takes and gives back.
+  virtual std::size_t passingBytes() const { return 0; }
 };
 
 }  // namespace narrows::executor

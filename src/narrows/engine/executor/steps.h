@@ -49,6 +49,11 @@ std::unique_ptr<Step> makeAveragePool(const Window2d& window, bool count_pads,
 std::unique_ptr<Step> makeGlobalPool(GlobalPoolKind kind, const Operand& source,
                                      const Operand& target, const StepTools& tools);
 
+/// target (..., M, N) = a (..., M, K) b (..., K, N); f32. a and b are already broadcast to the
+/// target's leading axes, adjacent in a are the elements of a row, and the target is row-major.
+std::unique_ptr<Step> makeProduct(const Operand& a, const Operand& b, const Operand& target,
+                                  const StepTools& tools);
+
 /// Softmax of f32 tensors of any strides.
 std::unique_ptr<Step> makeSoftmax(const Softmax& op, const Operand& source, const Operand& target,
                                   const StepTools& tools);
@@ -62,6 +67,26 @@ std::unique_ptr<Step> makePickPixels(std::vector<std::int64_t> rows,
 std::unique_ptr<Step> makeConvStep(std::unique_ptr<ConvKernel> kernel, const Operand& input,
                                    const Operand* residual, const Operand& output,
                                    const StepTools& tools);
+
+/// A kernel on maps of any element.
+std::unique_ptr<Step> makeByteStep(std::unique_ptr<ByteKernel> kernel, const Operand& input,
+                                   const Operand* residual, const Operand& output,
+                                   const StepTools& tools);
+
+/// Where the weights of a streamed convolution are from one run to the next: results one after
+/// another, or, of a product, inputs one after another.
+struct WeightSource {
+  std::shared_ptr<const Tensor> weights;
+  std::shared_ptr<const Tensor> bias;  // null when absent, or when `problem.bias` is kept below
+  std::vector<float> kept_bias;
+  bool by_input = false;
+  float factor = 1;
+};
+/// A convolution whose weights are packed in every run, some results at a time where the executor's
+/// own kernel (`own`) computes it. `problem` has no weights.
+StepResult makeStreamedConv(const ConvProblem& problem, WeightSource source, bool own,
+                            std::shared_ptr<const Backend> backend, const Operand& input,
+                            const Operand* residual, const Operand& output, const StepTools& tools);
 
 /// The reference kernel of any operator. Operands are row-major without gaps; an absent optional
 /// input is nullptr.

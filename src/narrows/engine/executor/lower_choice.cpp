@@ -1,0 +1,176 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "narrows/engine/executor/lowering.h"
+
+namespace narrows::executor {
+namespace {
+
+/// A map of u8 where all numbers are positive, of i8 otherwise; the largest becomes the largest.
+struct IntegerForm {
+  DType dtype = DType::u8;
+  float scale = 1;
+};
+
+IntegerForm integerForm(const ValueRange& range) {
+  const float most = std::max(std::abs(range.low), std::abs(range.high));
+  if (!(most > 0)) return {};
+  if (range.low >= 0) return {DType::u8, most / 255.0F};
+  return {DType::i8, most / 127.0F};
+}
+
+/// A tensor (..., K) as a map with K channels, whatever its rank; a map as it is.
+Shape mapShape(const Shape& shape) {
+  if (shape.rank() == 4) return shape;
+  const std::int64_t channels = shape[shape.rank() - 1];
+  return *Shape::create(
+      std::array{std::int64_t{1}, channels, std::int64_t{1}, shape.elements() / channels});
+}
+
+}  // namespace
+
+/// The smallest weights are kept: they are the ones of layers that read them most often.
+void Lowering::chooseStreamed() {
+  if (!options_.kept_weights) return;
+  std::vector<std::pair<std::size_t, std::size_t>> layers;  // bytes, node
+  for (NodeId id : nodeIds(graph_)) {
+    const Node& node = graph_.node(id);
+    if (hasEpilogue(graph_, node))
+      layers.emplace_back(graph_.type(node.inputs[1]).bytes(), id.index());
+  }
+  std::sort(layers.begin(), layers.end());
+  std::size_t kept = 0;
+  for (const auto& [bytes, node] : layers) {
+    kept += std::min(bytes, *options_.kept_weights + 1);
+    streamed_[node] = kept > *options_.kept_weights;
+  }
+}
+
+std::optional<ValueRange> Lowering::rangeOf(ValueId id) const {
+  const auto found = options_.int8_ranges->find(graph_.value(id).name);
+  if (found == options_.int8_ranges->end()) return std::nullopt;
+  return found->second;
+}
+
+void Lowering::chooseIntegers() {
+  if (options_.int8_ranges == nullptr) return;
+  for (NodeId id : nodeIds(graph_)) {
+    const Node& node = graph_.node(id);
+    if (!hasEpilogue(graph_, node) || graph_.isInput(node.inputs[0]) || !rangeOf(node.inputs[0]) ||
+        streamed_[id.index()]) {
+      continue;
+    }
+    const auto* conv = std::get_if<Conv2d>(&node.op);
+    const bool plain = conv == nullptr || conv->groups == 1;
+    // A product of maps has no channels in its last axis.
+    const bool rows = conv != nullptr || graph_.shape(node.inputs[0]).rank() != 4;
+    integer_[id.index()] = plain && rows;
+    const ValueId added = fusion_.fused(id).epilogue.residual;
+    if (integer_[id.index()] && added.valid()) adders_.emplace(added.index(), id);
+  }
+}
+
+/// Whether a result is stored in integers: nobody reads it otherwise.
+bool Lowering::keepsIntegers(const Fused& fused) const {
+  const ValueId id = fused.result;
+  if (graph_.isOutput(id) || places_[id.index()] || !rangeOf(id)) return false;
+  if (fused.epilogue.residual.valid() && !rangeOf(fused.epilogue.residual)) return false;
+  // A sum that a convolution does itself is one reader of its residual.
+  const auto readers = graph_.consumers(id);
+  auto count = std::count_if(readers.begin(), readers.end(), [&](NodeId reader) {
+    return integer_[reader.index()] && graph_.node(reader).inputs[0] == id;
+  });
+  const auto [first, last] = adders_.equal_range(id.index());
+  for (auto it = first; it != last; ++it) {
+    if (keepsIntegers(fusion_.fused(it->second))) ++count;
+  }
+  return count == std::ssize(readers);
+}
+
+Lowering::Scaled Lowering::newScaled(ValueId id, const Shape& map) {
+  const IntegerForm form = integerForm(*rangeOf(id));
+  return {newOperand(form.dtype, channelsLast(map, map[1])), form.scale};
+}
+
+/// The operand as a map, also of a matrix.
+Operand Lowering::asPixels(ValueId id) {
+  if (graph_.shape(id).rank() == 4) return inForm(id, Form::map);
+  Operand operand = inForm(id, Form::row_major);
+  const Shape map = mapShape(operand.shape());
+  const std::int64_t offset = operand.layout.offset;
+  operand.layout = channelsLast(map, map[1]);
+  operand.layout.offset = offset;
+  return operand;
+}
+
+Status Lowering::emitRescale(const Operand& from, float from_scale, const Operand& to,
+                             float to_scale) {
+  NARROWS_TRY(kernel, backend_.makeRescale({from.layout, from.dtype, from_scale},
+                                           {to.layout, to.dtype, to_scale}, tools_.team.size()));
+  emit(makeByteStep(std::move(kernel), from, nullptr, to, tools_), std::array{from, to});
+  return {};
+}
+
+Result<Lowering::Scaled> Lowering::integersOf(ValueId id) {
+  if (integers_[id.index()]) return *integers_[id.index()];
+  const Operand source = asPixels(id);
+  const Scaled made = newScaled(id, source.shape());
+  NARROWS_CHECK(emitRescale(source, 1, made.operand, made.scale));
+  // Beside the operand in f32, which stays what others read.
+  integers_[id.index()] = made;
+  return made;
+}
+
+Status Lowering::emitIntegers(ConvProblem& problem, const Node& node, const Fused& fused) {
+  const bool keep = keepsIntegers(fused);
+  const ValueId added = fused.epilogue.residual;
+  NARROWS_TRY(input, integersOf(node.inputs[0]));
+  const Shape& shape = graph_.shape(fused.result);
+  const Shape map = mapShape(shape);
+  Scaled output;
+  if (keep) {
+    output = newScaled(fused.result, map);
+  } else {
+    output.operand = newOperand(DType::f32, channelsLast(map, map[1]));
+  }
+  std::optional<Scaled> residual;
+  if (added.valid() && keep) {
+    NARROWS_TRY(integers, integersOf(added));
+    residual = integers;
+  } else if (added.valid()) {
+    residual.emplace();
+    residual->operand = asPixels(added);
+    if (!isDenseMap(residual->operand.layout)) {
+      residual->operand = inForm(added, Form::dense_map);
+    }
+  }
+  problem.input = input.operand.layout;
+  problem.output = output.operand.layout;
+  IntegerConv conv;
+  conv.problem = problem;
+  conv.input = {input.operand.layout, input.operand.dtype, input.scale};
+  conv.output = {output.operand.layout, output.operand.dtype, output.scale};
+  std::vector<Operand> used{input.operand, output.operand};
+  if (residual) {
+    conv.problem.residual = residual->operand.layout;
+    conv.residual = ScaledMap{residual->operand.layout, residual->operand.dtype, residual->scale};
+    used.push_back(residual->operand);
+  }
+  NARROWS_TRY(kernel, backend_.makeIntegerConv(conv));
+  emit(makeByteStep(std::move(kernel), input.operand, residual ? &residual->operand : nullptr,
+                    output.operand, tools_),
+       used);
+  if (keep) {
+    integers_[fused.result.index()] = output;
+    return {};
+  }
+  Operand result = output.operand;
+  if (shape.rank() != 4) {
+    result.layout = rowMajor(shape);
+  }
+  define(fused.result, result);
+  return {};
+}
+
+}  // namespace narrows::executor

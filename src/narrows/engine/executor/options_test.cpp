@@ -1,0 +1,187 @@
+// What EngineOptions change: weights that are not kept, and integers.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "narrows/engine/calibration.h"
+#include "narrows/engine/executor/random_graph.h"
+
+namespace narrows::executor {
+namespace {
+
+std::vector<Tensor> results(const Engine& engine, const Graph& graph, const EngineOptions& options,
+                            const std::vector<Tensor>& inputs, ProgramMemory* memory = nullptr) {
+  auto program = engine.compile(graph, options);
+  EXPECT_TRUE(program.ok()) << (program.ok() ? "" : program.error().message);
+  if (!program.ok()) return {};
+  if (memory != nullptr) *memory = (*program)->memory();
+  auto outputs = runProgram(**program, std::vector<TensorView>(inputs.begin(), inputs.end()));
+  EXPECT_TRUE(outputs.ok()) << (outputs.ok() ? "" : outputs.error().message);
+  return outputs.ok() ? std::move(*outputs) : std::vector<Tensor>();
+}
+
+bool sameBits(const Tensor& a, const Tensor& b) {
+  const auto p = a.view().bytes();
+  const auto q = b.view().bytes();
+  return std::equal(p.begin(), p.end(), q.begin(), q.end());
+}
+
+TEST(KeptWeights, ThoseNotKeptGiveTheSameBits) {
+  const auto engine = *makeEngine(defaultEngineName());
+  for (std::uint64_t seed = 6000; seed < 6040; ++seed) {
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    RandomGraph random(seed);
+    const Graph graph = random.draw(10);
+    const std::vector<Tensor> inputs = random.inputs(graph);
+    ProgramMemory all;
+    const auto kept = results(*engine, graph, {}, inputs, &all);
+    EngineOptions options;
+    options.threads = 1 + seed % 2;
+    for (const std::size_t most : {std::size_t{0}, all.weights / 2}) {
+      options.kept_weights = most;
+      ProgramMemory some;
+      const auto streamed = results(*engine, graph, options, inputs, &some);
+      ASSERT_EQ(kept.size(), streamed.size());
+      for (std::size_t i = 0; i < kept.size(); ++i) EXPECT_TRUE(sameBits(kept[i], streamed[i]));
+      EXPECT_LE(some.weights, all.weights);
+    }
+  }
+}
+
+TEST(KeptWeights, LargeProductsArePackedInPieces) {
+  const auto engine = *makeEngine(defaultEngineName());
+  Graph graph;
+  const ValueId x = graph.addInput("x", {DType::f32, Shape{2, 3000}});
+  Tensor weights(DType::f32, Shape{1000, 3000});
+  float next = 0;
+  for (float& w : weights.mutableAs<float>()) w = std::sin(next += 0.37F);
+  Tensor turned(DType::f32, Shape{3000, 1000});
+  for (std::size_t i = 0; i < 1000; ++i) {
+    for (std::size_t k = 0; k < 3000; ++k)
+      turned.mutableAs<float>()[k * 1000 + i] = weights.as<float>()[i * 3000 + k];
+  }
+  const ValueId w = graph.addConstant("w", std::move(weights));
+  const ValueId v = graph.addConstant("v", std::move(turned));
+  Gemm gemm;
+  gemm.transpose_b = true;
+  const ValueId y = *graph.add(gemm, {x, w});
+  const ValueId z = *graph.add(MatMul{}, {x, v});
+  ASSERT_TRUE(graph.setOutputs({y, z}).ok());
+  std::vector<Tensor> inputs;
+  inputs.emplace_back(TensorType{DType::f32, Shape{2, 3000}});
+  for (float& value : inputs[0].mutableAs<float>()) value = std::cos(next += 0.11F);
+  ProgramMemory memory;
+  EngineOptions options;
+  options.kept_weights = 0;
+  const auto kept = results(*engine, graph, {}, inputs);
+  const auto streamed = results(*engine, graph, options, inputs, &memory);
+  ASSERT_EQ(streamed.size(), 2u);
+  EXPECT_TRUE(sameBits(kept[0], streamed[0]));
+  EXPECT_TRUE(sameBits(kept[1], streamed[1]));
+  EXPECT_TRUE(sameBits(streamed[0], streamed[1]));
+  EXPECT_EQ(memory.weights, 0u);
+  // 12 MB of weights, of which 4 MB are packed at once, and staged where inputs come first.
+  EXPECT_LT(memory.scratch, 9u << 20);
+}
+
+/// relu -> conv 3x3 -> relu -> conv 1x1 with whole numbers: 1 at most in, 127 the largest weight of
+/// each result, so that all scales are 1.
+Graph wholeNumbers(std::int64_t channels) {
+  Graph graph;
+  const ValueId x = graph.addInput("x", {DType::f32, Shape{1, channels, 7, 9}});
+  const ValueId first = *graph.add(Unary{UnaryKind::relu}, {x}, "first", "ones");
+  Tensor weights(DType::f32, Shape{24, channels, 3, 3});
+  for (std::int64_t o = 0; o < 24; ++o) {
+    for (std::int64_t i = 0; i < channels * 9; ++i) {
+      weights.mutableAs<float>()[static_cast<std::size_t>(o * channels * 9 + i)] =
+          i == o % (channels * 9) ? 127.0F : static_cast<float>((i * 7 + o) % 3 - 1);
+    }
+  }
+  const ValueId w = graph.addConstant("w", std::move(weights));
+  Tensor shift(DType::f32, Shape{24});
+  for (std::size_t i = 0; i < 24; ++i) shift.mutableAs<float>()[i] = static_cast<float>(i) - 12;
+  const ValueId b = graph.addConstant("b", std::move(shift));
+  Conv2d window;
+  window.window.kernel = {3, 3};
+  window.window.pads = {1, 1, 1, 1};
+  const ValueId sums = *graph.add(window, {first, w, b}, "window", "sums");
+  const ValueId positive = *graph.add(Clip{0, 255}, {sums}, "clip", "positive");
+  Tensor mixing(DType::f32, Shape{5, 24, 1, 1});
+  for (std::size_t i = 0; i < 5 * 24; ++i)
+    mixing.mutableAs<float>()[i] = i % 24 == i / 24 ? -127.0F : static_cast<float>(i % 11);
+  const ValueId v = graph.addConstant("v", std::move(mixing));
+  const ValueId y = *graph.add(Conv2d{}, {positive, v}, "mix", "y");
+  NARROWS_ASSERT(graph.setOutputs({y}).ok());
+  return graph;
+}
+
+TEST(Integers, WholeNumbersComeOutExactly) {
+  const auto reference = *makeEngine("reference");
+  const auto engine = *makeEngine(defaultEngineName());
+  for (const std::int64_t channels : {8, 16, 19}) {
+    SCOPED_TRACE(channels);
+    const Graph graph = wholeNumbers(channels);
+    std::vector<Tensor> inputs;
+    inputs.emplace_back(TensorType{DType::f32, Shape{1, channels, 7, 9}});
+    std::uint32_t state = 7;
+    for (float& value : inputs[0].mutableAs<float>()) {
+      state = state * 1664525U + 1013904223U;
+      value = (state >> 24) % 8 == 0 ? 1.0F : 0.0F;
+    }
+    EngineOptions options;
+    options.int8_ranges = std::make_shared<const ValueRanges>(
+        ValueRanges{{"ones", {0, 255}}, {"positive", {0, 255}}, {"sums", {-255, 255}}});
+    const auto expected = results(*reference, graph, {}, inputs);
+    for (const std::size_t threads : {1, 2}) {
+      options.threads = threads;
+      ProgramMemory integers;
+      ProgramMemory floats;
+      const auto actual = results(*engine, graph, options, inputs, &integers);
+      ASSERT_EQ(actual.size(), 1u);
+      EXPECT_TRUE(sameBits(expected[0], actual[0])) << threads << " threads";
+      results(*engine, graph, {}, inputs, &floats);
+      EXPECT_LT(integers.weights, floats.weights / 2);
+    }
+  }
+}
+
+TEST(Integers, StayNearTheReferenceOnRandomGraphs) {
+  const auto reference = *makeEngine("reference");
+  const auto engine = *makeEngine(defaultEngineName());
+  double total = 0;
+  int count = 0;
+  for (std::uint64_t seed = 7000; seed < 7040; ++seed) {
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    RandomGraph random(seed);
+    const Graph graph = random.draw(8);
+    const std::vector<Tensor> inputs = random.inputs(graph);
+    auto finder = RangeFinder::create(*engine, graph);
+    ASSERT_TRUE(finder.ok()) << finder.error().message;
+    ASSERT_TRUE(finder->observe(std::vector<TensorView>(inputs.begin(), inputs.end())).ok());
+    EngineOptions options;
+    options.threads = 1 + seed % 2;
+    options.int8_ranges = std::make_shared<const ValueRanges>(finder->ranges());
+    const auto expected = results(*reference, graph, {}, inputs);
+    const auto actual = results(*engine, graph, options, inputs);
+    ASSERT_EQ(expected.size(), actual.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      if (expected[i].dtype() != DType::f32 || expected[i].type().elements() == 0) continue;
+      double error = 0;
+      double energy = 0;
+      for (std::size_t k = 0; k < expected[i].as<float>().size(); ++k) {
+        const double e = expected[i].as<float>()[k];
+        error += (actual[i].as<float>()[k] - e) * (actual[i].as<float>()[k] - e);
+        energy += e * e;
+      }
+      const double relative = std::sqrt(error / std::max(energy, 1e-12));
+      EXPECT_LT(relative, 0.25) << "output " << i;
+      total += relative;
+      ++count;
+    }
+  }
+  fmt::print("mean relative error of {} outputs in integers: {:.4f}\n", count, total / count);
+  EXPECT_LT(total / count, 0.03);
+}
+
+}  // namespace
+}  // namespace narrows::executor

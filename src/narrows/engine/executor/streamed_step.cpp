@@ -1,0 +1,136 @@
+#include <algorithm>
+
+#include "narrows/engine/executor/conv_kernels.h"
+#include "narrows/engine/executor/mapped_pages.h"
+#include "narrows/engine/executor/steps.h"
+
+namespace narrows::executor {
+namespace {
+
+constexpr std::int64_t kChunkBytes = 4 << 20;  // of weights that are packed at once
+
+/// A convolution that owns no weights between runs.
+class StreamedConv final : public Step {
+ public:
+  StreamedConv(const ConvProblem& problem, WeightSource source, bool own,
+               std::shared_ptr<const Backend> backend, const Operand& input,
+               const Operand* residual, const Operand& output, const StepTools& tools)
+      : problem_(problem),
+        source_(std::move(source)),
+        own_(own),
+        backend_(std::move(backend)),
+        input_(input),
+        output_(output),
+        tools_(tools),
+        mapped_(liesInMappedFile(source_.weights->view().bytes())) {
+    if (residual != nullptr) residual_ = *residual;
+    results_ = problem.output.shape[1];
+    depth_ = results_ == 0 ? 0 : source_.weights->shape().elements() / results_;
+    const bool splits = own && problem.groups == 1;
+    const std::int64_t panel = tools.kernels.lanes * tools.kernels.vectors;
+    const std::int64_t fit =
+        kChunkBytes / static_cast<std::int64_t>(sizeof(float)) / std::max<std::int64_t>(depth_, 1);
+    chunk_ = splits ? std::min(results_, std::max(fit / panel, std::int64_t{1}) * panel) : results_;
+  }
+
+  /// Packs once to learn what the kernels ask for.
+  Status measure() {
+    NARROWS_TRY(kernel, makePart(0, chunk_));
+    scratch_bytes_ = kernel->scratchBytes();
+    passing_bytes_ = kernel->weightBytes() + staging_.size() * sizeof(float);
+    release(0, chunk_);
+    return {};
+  }
+
+  Status run(const Memory& memory) override {
+    const float* input = memory.read<float>(input_);
+    const float* residual = residual_ ? memory.read<float>(*residual_) : nullptr;
+    float* output = memory.write<float>(output_);
+    for (std::int64_t first = 0; first < results_; first += chunk_) {
+      const std::int64_t count = std::min(chunk_, results_ - first);
+      NARROWS_TRY(kernel, makePart(first, count));
+      NARROWS_CHECK(kernel->run(input, residual == nullptr ? nullptr : residual + first,
+                                output + first, memory.scratch(), tools_.team));
+      release(first, count);
+    }
+    return {};
+  }
+  std::size_t scratchBytes() const override { return scratch_bytes_; }
+  std::size_t passingBytes() const override { return passing_bytes_; }
+
+ private:
+  Result<std::unique_ptr<ConvKernel>> makePart(std::int64_t first, std::int64_t count) {
+    ConvProblem part = problem_;
+    const std::span<const float> bias =
+        source_.bias ? source_.bias->as<float>() : std::span<const float>(source_.kept_bias);
+    const auto from = static_cast<std::size_t>(first);
+    if (!bias.empty()) part.bias = bias.subspan(from, static_cast<std::size_t>(count));
+    part.weights = weights(first, count);
+    part.output = withChannels(problem_.output, count);
+    if (part.residual) part.residual = withChannels(*problem_.residual, count);
+    if (own_) return makeOwnConv(part, tools_.kernels);
+    return backend_->makeConv(part);
+  }
+
+  static Layout withChannels(Layout map, std::int64_t count) {
+    Layout part = map;
+    part.shape = *Shape::create(std::array{map.shape[0], count, map.shape[2], map.shape[3]});
+    return part;
+  }
+
+  std::span<const float> weights(std::int64_t first, std::int64_t count) {
+    const auto all = source_.weights->as<float>();
+    if (!source_.by_input && source_.factor == 1) {
+      return all.subspan(static_cast<std::size_t>(first * depth_),
+                         static_cast<std::size_t>(count * depth_));
+    }
+    const std::int64_t result_step = source_.by_input ? 1 : depth_;
+    const std::int64_t input_step = source_.by_input ? results_ : 1;
+    staging_.resize(static_cast<std::size_t>(count * depth_));
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float* from = all.data() + (first + i) * result_step;
+      float* to = staging_.data() + i * depth_;
+      for (std::int64_t k = 0; k < depth_; ++k) to[k] = source_.factor * from[k * input_step];
+    }
+    return staging_;
+  }
+
+  void release(std::int64_t first, std::int64_t count) {
+    if (!mapped_) return;
+    const ByteSpan all = source_.weights->view().bytes();
+    if (source_.by_input) {
+      releasePages(all);
+      return;
+    }
+    const std::size_t row = static_cast<std::size_t>(depth_) * sizeof(float);
+    releasePages(
+        all.subspan(static_cast<std::size_t>(first) * row, static_cast<std::size_t>(count) * row));
+  }
+
+  ConvProblem problem_;
+  WeightSource source_;
+  bool own_;
+  std::shared_ptr<const Backend> backend_;
+  Operand input_;
+  std::optional<Operand> residual_;
+  Operand output_;
+  StepTools tools_;
+  bool mapped_;
+  std::int64_t results_ = 0, depth_ = 0, chunk_ = 0;
+  std::size_t scratch_bytes_ = 0, passing_bytes_ = 0;
+  std::vector<float> staging_;
+};
+
+}  // namespace
+
+StepResult makeStreamedConv(const ConvProblem& problem, WeightSource source, bool own,
+                            std::shared_ptr<const Backend> backend, const Operand& input,
+                            const Operand* residual, const Operand& output,
+                            const StepTools& tools) {
+  auto step = std::make_unique<StreamedConv>(problem, std::move(source), own, std::move(backend),
+                                             input, residual, output, tools);
+  NARROWS_CHECK(step->measure());
+  return std::unique_ptr<Step>(std::move(step));
+}
+
+}  // namespace narrows::executor

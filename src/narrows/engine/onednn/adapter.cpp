@@ -1,0 +1,134 @@
+#include "narrows/engine/onednn/adapter.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+// Of the OpenMP runtime that oneDNN is linked with (OpenMP 5.0, sections 3.2.1 and 3.2.3); declared
+// here because clang does not come with omp.h.
+extern "C" {
+void omp_set_num_threads(int threads);
+int omp_get_max_threads();
+}
+
+namespace narrows::onednn {
+
+using executor::Activation;
+using executor::ActivationKind;
+using executor::ConvProblem;
+using executor::Layout;
+
+namespace {
+
+Dims dimsOf(const Shape& shape) {
+  return Dims(shape.extents().begin(), shape.extents().end());
+}
+
+Layout withExtent(const Layout& map, std::size_t axis, std::int64_t extent) {
+  std::array<std::int64_t, 4> extents{map.shape[0], map.shape[1], map.shape[2], map.shape[3]};
+  extents[axis] = extent;
+  return executor::channelsLast(*Shape::create(extents), pixelPitch(map));
+}
+
+/// Output rows [begin, end) of a problem with one image.
+Piece rowsOf(const ConvProblem& p, std::int64_t begin, std::int64_t end) {
+  const Window2d& w = p.window;
+  const std::int64_t first = begin * w.stride.h - w.pads.top;
+  const std::int64_t last = (end - 1) * w.stride.h - w.pads.top + (w.kernel.h - 1) * w.dilation.h;
+  const std::int64_t from = std::clamp<std::int64_t>(first, 0, p.input.shape[2]);
+  const std::int64_t to = std::clamp<std::int64_t>(last + 1, from, p.input.shape[2]);
+  Piece piece{p, from * rowPitch(p.input), begin * rowPitch(p.output)};
+  piece.problem.window.pads.top = from - first;
+  piece.problem.window.pads.bottom = last + 1 - to;
+  piece.problem.input = withExtent(p.input, 2, to - from);
+  piece.problem.output = withExtent(p.output, 2, end - begin);
+  return piece;
+}
+
+}  // namespace
+
+dnnl::memory::desc mapDesc(const Layout& map, dnnl::memory::data_type type) {
+  const std::int64_t pixel = pixelPitch(map);
+  return {dimsOf(map.shape), type, Dims{imagePitch(map), 1, rowPitch(map), pixel}};
+}
+
+void appendActivation(dnnl::post_ops& ops, const Activation& activation) {
+  using dnnl::algorithm;
+  switch (activation.kind) {
+    case ActivationKind::none:
+      return;
+    case ActivationKind::clip:
+      if (activation.alpha == 0 && activation.beta == std::numeric_limits<float>::infinity()) {
+        ops.append_eltwise(1.0F, algorithm::eltwise_relu, 0.0F, 0.0F);
+      } else {
+        ops.append_eltwise(1.0F, algorithm::eltwise_clip, activation.alpha, activation.beta);
+      }
+      return;
+    case ActivationKind::leaky:
+      ops.append_eltwise(1.0F, algorithm::eltwise_relu, activation.alpha, 0.0F);
+      return;
+    case ActivationKind::sigmoid:
+      ops.append_eltwise(1.0F, algorithm::eltwise_logistic, 0.0F, 0.0F);
+      return;
+    case ActivationKind::silu:
+      ops.append_eltwise(1.0F, algorithm::eltwise_swish, 1.0F, 0.0F);
+      return;
+    case ActivationKind::tanh:
+      ops.append_eltwise(1.0F, algorithm::eltwise_tanh, 0.0F, 0.0F);
+      return;
+    case ActivationKind::hard_sigmoid:
+      ops.append_eltwise(1.0F, algorithm::eltwise_linear, activation.alpha, activation.beta);
+      ops.append_eltwise(1.0F, algorithm::eltwise_clip, 0.0F, 1.0F);
+      return;
+    case ActivationKind::hard_swish:
+      ops.append_eltwise(1.0F, algorithm::eltwise_hardswish, 0.0F, 0.0F);
+      return;
+  }
+}
+
+dnnl::memory::desc biasDesc(const ConvProblem& p) {
+  return {{p.output.shape[1]}, kF32, Tag::a};
+}
+
+WeightShape weightShape(const ConvProblem& p) {
+  const std::int64_t inputs = p.input.shape[1] / p.groups;
+  const std::int64_t outputs = p.output.shape[1];
+  const Extent2d& kernel = p.window.kernel;
+  if (p.groups == 1) return {{outputs, inputs, kernel.h, kernel.w}, Tag::oihw};
+  return {{p.groups, outputs / p.groups, inputs, kernel.h, kernel.w}, Tag::goihw};
+}
+
+OneThread::OneThread() : before_(omp_get_max_threads()) {
+  omp_set_num_threads(1);
+}
+
+OneThread::~OneThread() {
+  omp_set_num_threads(before_);
+}
+
+std::vector<Piece> cut(const ConvProblem& p) {
+  constexpr std::int64_t kSmallWork = 100000;  // multiply-adds
+  const std::int64_t work = p.output.shape.elements() * (p.input.shape[1] / p.groups) *
+                            p.window.kernel.h * p.window.kernel.w;
+  const auto threads = static_cast<std::int64_t>(p.threads);
+  const std::int64_t items = p.output.shape[0] > 1 ? p.output.shape[0] : p.output.shape[2];
+  const std::int64_t count = work < kSmallWork ? 1 : std::clamp<std::int64_t>(items, 1, threads);
+  if (count == 1) return {Piece{p, 0, 0}};
+  std::vector<Piece> pieces;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t begin = items * i / count;
+    const std::int64_t end = items * (i + 1) / count;
+    if (p.output.shape[0] == 1) {
+      pieces.push_back(rowsOf(p, begin, end));
+      // A piece whose window lies in the padding alone is nothing for oneDNN.
+      if (pieces.back().problem.input.shape[2] == 0) return {Piece{p, 0, 0}};
+    } else {
+      pieces.push_back({p, begin * imagePitch(p.input), begin * imagePitch(p.output)});
+      pieces.back().problem.input = withExtent(p.input, 0, end - begin);
+      pieces.back().problem.output = withExtent(p.output, 0, end - begin);
+    }
+  }
+  return pieces;
+}
+
+}  // namespace narrows::onednn

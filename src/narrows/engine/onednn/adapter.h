@@ -1,0 +1,48 @@
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <vector>
+
+#include "narrows/engine/executor/backend.h"
+
+/// What the kernels of this folder share: the executor's words in oneDNN's.
+namespace narrows::onednn {
+
+using Dims = dnnl::memory::dims;
+using Tag = dnnl::memory::format_tag;
+constexpr auto kF32 = dnnl::memory::data_type::f32;
+
+dnnl::memory::desc mapDesc(const executor::Layout& map, dnnl::memory::data_type type = kF32);
+void appendActivation(dnnl::post_ops& ops, const executor::Activation& activation);
+
+struct WeightShape {
+  Dims dims;
+  Tag tag;
+};
+WeightShape weightShape(const executor::ConvProblem& p);
+dnnl::memory::desc biasDesc(const executor::ConvProblem& p);
+
+/// For its life, keeps oneDNN from opening threads of its own in this one: parts of a problem are
+/// spread over the executor's team instead.
+class OneThread {
+ public:
+  OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+  ~OneThread();
+
+ private:
+  int before_;
+};
+
+/// Some images or some rows of a problem, as a problem of its own, and where its maps start.
+struct Piece {
+  executor::ConvProblem problem;
+  std::int64_t input_offset = 0;
+  std::int64_t output_offset = 0;
+};
+/// A problem in pieces for its threads.
+std::vector<Piece> cut(const executor::ConvProblem& p);
+
+}  // namespace narrows::onednn
