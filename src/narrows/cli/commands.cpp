@@ -8,6 +8,7 @@
 #include "narrows/cli/explore.h"
 #include "narrows/cli/price.h"
 #include "narrows/cli/profiles.h"
+#include "narrows/cli/report.h"
 #include "narrows/cli/split.h"
 #endif
 #ifdef NARROWS_SERVER
@@ -25,6 +26,7 @@ constexpr std::array kCommands = {
     Command{"explore", "find the designs that nothing beats, and the best for a goal", runExplore},
     Command{"price", "price every cut over a link: latency, energy, memory", runPrice},
     Command{"profiles", "list links and devices with the source of each figure", runProfiles},
+    Command{"report", "make one HTML page of an exploration", runReport},
     Command{"split", "write a bundle: the pieces of a model cut at one place", runSplit},
 #endif
 #ifdef NARROWS_SERVER

@@ -156,6 +156,84 @@ nlohmann::ordered_json countJson(const ExploreCount& count) {
           {"ruled_out", count.bounded}};
 }
 
+std::size_t codedPictures(const ExplorationDocument& document) {
+  const std::size_t pictures = document.baseline.pictures;
+  return document.coded_pictures == 0 ? pictures : std::min(document.coded_pictures, pictures);
+}
+
+/// To six digits, which keeps large documents small.
+double shortened(double value) {
+  constexpr int kDigits = 6;
+  if (value == 0 || !std::isfinite(value)) return value;
+  const double scale = std::pow(10.0, kDigits - 1 - std::floor(std::log10(std::fabs(value))));
+  return std::round(value * scale) / scale;
+}
+
+/// Every design with a known accuracy, with the parts of its latency and energy: names of columns
+/// and a row for each, since there may be thousands.
+nlohmann::ordered_json designsJson(const ExplorationDocument& document) {
+  nlohmann::ordered_json json{{"columns",
+                               {"id",
+                                "cut",
+                                "interface",
+                                "coder",
+                                "link",
+                                "mean_bytes",
+                                "latency_ms",
+                                "node_compute_ms",
+                                "coding_ms",
+                                "link_ms",
+                                "server_ms",
+                                "node_mj",
+                                "compute_mj",
+                                "coding_mj",
+                                "radio_mj",
+                                "node_memory_mb",
+                                "accuracy_percent",
+                                "drop_points",
+                                "on_front",
+                                "cost_origin"}},
+                              {"rows", nlohmann::ordered_json::array()}};
+  const auto& designs = document.exploration.designs;
+  for (std::size_t i = 0; i < designs.size(); ++i) {
+    const ExploredDesign& design = designs[i];
+    if (!design.drop) continue;
+    const DesignCost& cost = design.cost;
+    json["rows"].push_back({idOf(document, i),
+                            cutLabel(document, design),
+                            interfaceLabel(document, design),
+                            coderLabel(document, design),
+                            linkName(document, design),
+                            shortened(at(cost.scores, Objective::bytes)),
+                            shortened(at(cost.scores, Objective::latency) * 1e3),
+                            shortened(toMilliseconds(cost.node_compute)),
+                            shortened(toMilliseconds(cost.coding)),
+                            shortened(toMilliseconds(cost.link)),
+                            shortened(toMilliseconds(cost.server_compute)),
+                            shortened(at(cost.scores, Objective::energy) * 1e3),
+                            shortened(cost.compute_energy.value() * 1e3),
+                            shortened(cost.coding_energy.value() * 1e3),
+                            shortened(cost.link_energy.value() * 1e3),
+                            shortened(cost.node_memory / kMillion),
+                            shortened(document.baseline.uncut.primary - *design.drop),
+                            shortened(*design.drop),
+                            design.on_front,
+                            toString(cost.origin)});
+  }
+  return json;
+}
+
+nlohmann::ordered_json cutsJson(const ExplorationDocument& document) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const CutFacts& cut : document.cuts) {
+    rows.push_back({{"name", cut.name},
+                    {"shape", cut.shape},
+                    {"node_mmacs", static_cast<double>(cut.node_macs) / kMillion},
+                    {"elements", cut.elements}});
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::string designId(const SplitRecipe& recipe, const std::string& link) {
@@ -253,6 +331,10 @@ std::string formatExploration(const ExplorationDocument& document, OutputFormat 
     json["against_truth"] = document.baseline.against_truth;
     json["pictures"] = document.baseline.pictures;
     json["uncut_percent"] = document.baseline.uncut.primary;
+    json["node"] = document.node;
+    json["server"] = document.server;
+    json["links"] = document.links;
+    json["coded_pictures"] = codedPictures(document);
     json["seconds"] = document.elapsed.value();
     json["work"] = countJson(document.exploration.count);
     for (const Goal& goal : goalsOf(document)) {
@@ -260,6 +342,8 @@ std::string formatExploration(const ExplorationDocument& document, OutputFormat 
         json["best"][goalTitle(goal)] = idOf(document, *best);
     }
     json["front"] = nlohmann::ordered_json::parse(table.json());
+    json["cuts"] = cutsJson(document);
+    json["designs"] = designsJson(document);
     return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   }
   std::string text = fmt::format(
@@ -268,9 +352,7 @@ std::string formatExploration(const ExplorationDocument& document, OutputFormat 
       "latency and energy: as the origin says. Seed {}.\n\n",
       document.model, document.untrained ? " (random weights)" : "", document.data,
       document.baseline.pictures, toString(document.baseline.metric),
-      document.baseline.uncut.primary, document.calibration,
-      document.coded_pictures == 0 ? document.baseline.pictures
-                                   : std::min(document.coded_pictures, document.baseline.pictures),
+      document.baseline.uncut.primary, document.calibration, codedPictures(document),
       document.seed);
   text += table.terminal();
   text += "\n" + goalLines(document) + "\n" + describeWork(document);

@@ -12,6 +12,14 @@
 
 namespace narrows {
 
+/// A place to cut, counted.
+struct CutFacts {
+  std::string name;
+  std::string shape;
+  std::int64_t node_macs = 0;
+  std::int64_t elements = 0;
+};
+
 /// A finished `explore`, ready to print.
 struct ExplorationDocument {
   std::string model;
@@ -24,7 +32,11 @@ struct ExplorationDocument {
   SweepBaseline baseline;
   ExploreOptions options;
   DesignSpace space;
+  /// Names of the profiles.
+  std::string node;
+  std::string server;
   std::vector<std::string> links;
+  std::vector<CutFacts> cuts;
   std::vector<EndDesign> ends;
   Exploration exploration;
   /// By design, as in the exploration.

@@ -330,7 +330,7 @@ Result<ExplorationDocument> explore(CommandOptions options) {
   NARROWS_TRY(sweep, Sweep::create(*engine, model.graph, description, data, sweep_options));
 
   ExplorationDocument document;
-  document.model = model.name;
+  document.model = options.model.model;
   document.untrained = model.untrained;
   document.data = options.data.path + (data.split.empty() ? "" : " (" + data.split + ")");
   document.calibration =
@@ -344,7 +344,16 @@ Result<ExplorationDocument> explore(CommandOptions options) {
   document.goal = goal;
   for (const LinkModel& link : pricer.links()) document.links.push_back(link.name);
   DesignSpace& space = document.space;
-  for (const Cut& cut : cuts) space.cuts.push_back(cutName(model.graph, cut));
+  document.node = pricer.node().name;
+  document.server = pricer.server().name;
+  for (const Cut& cut : cuts) {
+    space.cuts.push_back(cutName(model.graph, cut));
+    std::string shape;
+    for (ValueId value : cut.values)
+      shape += (shape.empty() ? "" : " + ") + toString(model.graph.shape(value));
+    document.cuts.push_back(
+        {space.cuts.back(), shape, cut.before.macs, cutElements(model.graph, cut)});
+  }
   for (const QuantizerChoice& choice : quantizers) {
     space.quantizers.push_back(toString(choice.spec));
     space.hopes.push_back(hopeOf(choice.spec));
