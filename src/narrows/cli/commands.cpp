@@ -6,6 +6,7 @@
 #include "narrows/cli/demo.h"
 #include "narrows/cli/eval.h"
 #include "narrows/cli/explore.h"
+#include "narrows/cli/plan.h"
 #include "narrows/cli/price.h"
 #include "narrows/cli/profiles.h"
 #include "narrows/cli/report.h"
@@ -24,6 +25,7 @@ constexpr std::array kCommands = {
     Command{"analyze", "print a model's layers and every place where it can be cut", runAnalyze},
     Command{"eval", "score cuts x bits x coders on a data set", runEval},
     Command{"explore", "find the designs that nothing beats, and the best for a goal", runExplore},
+    Command{"plan", "spread a network over a group of devices", runPlan},
     Command{"price", "price every cut over a link: latency, energy, memory", runPrice},
     Command{"profiles", "list links and devices with the source of each figure", runProfiles},
     Command{"report", "make one HTML page of an exploration", runReport},

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <cmath>
 
 #include "narrows/graph/passes.h"
+#include "narrows/planner/pipeline_path.h"
 #include "narrows/planner/stage_space.h"
 #include "narrows/zoo/zoo.h"
 #include "tests/support/figure.h"
@@ -100,6 +102,107 @@ TEST(PlanGroup, IsNeverWorseThanTheAlternativesNorBetterThanTheBound) {
   fmt::print("slowest {:.2f} s\n", slowest);
   EXPECT_LT(slowest, 10);
   test::recordFigure("planner_general_s_max", slowest, "s");
+}
+
+/// One core of a Raspberry Pi 3, as DeepThings ran; about a tenth of four cores of a Pi 4. What
+/// moves goes through the gateway, whose link carries all of it.
+constexpr std::string_view kThroughGateway = R"(
+medium = "shared"
+link = "100Mbit/s"
+[[device]]
+name = "pi"
+count = 6
+speed = 0.1
+memory = "none"
+)";
+
+TEST(PublishedScheme, FusedLayersBeatSlicesOfFiltersAlone) {
+  const DeviceGroup group = groupOf(kThroughGateway);
+  struct Network {
+    const char* name;
+    std::size_t first_sliced;  // the authors' places, among the convolutions
+  };
+  double best = 0;
+  for (const Network& network : {Network{"zoo:yolov2", 8}, Network{"zoo:vgg16", 4},
+                                 Network{"zoo:googlenet", 2}, Network{"zoo:alexnet", 1}}) {
+    const Graph graph = networkOf(network.name);
+    std::array<double, 2> latency{};
+    std::array<double, 2> traffic{};
+    for (const bool fused : {false, true}) {
+      auto design = publishedScheme(graph, group, network.first_sliced, fused, 3, 3);
+      ASSERT_TRUE(design.ok()) << design.error().message;
+      auto priced = priceDesign(graph, group, std::move(*design), {});
+      ASSERT_TRUE(priced.ok()) << priced.error().message;
+      latency[fused ? 1 : 0] = priced->simulation.latency.value();
+      traffic[fused ? 1 : 0] = priced->simulation.traffic.value();
+    }
+    EXPECT_LE(traffic[1], traffic[0]) << network.name;
+    fmt::print(
+        "{}: slices of filters {:.2f} s, {:.1f} MB; fused {:.2f} s, {:.1f} MB: {:.2f} times\n",
+        network.name, latency[0], traffic[0] / 1e6, latency[1], traffic[1] / 1e6,
+        latency[0] / latency[1]);
+    best = std::max(best, latency[0] / latency[1]);
+  }
+  EXPECT_GT(best, 1);
+  // Published: up to 1.52 times (Stahl et al., IJPP 2021).
+  test::recordFigure("fused_speedup_sim", best, "times", "simulated");
+}
+
+/// Cheapest pipeline of a short network by trying all.
+double bestByCounting(const Graph& graph, const DeviceGroup& group, const StageSpace& space,
+                      std::size_t boundary, std::size_t used, GroupDesign& design) {
+  if (boundary + 1 == space.boundaries().size()) {
+    auto priced = priceDesign(graph, group, design, {});
+    EXPECT_TRUE(priced.ok());
+    return priced->feasible() ? priced->value : INFINITY;
+  }
+  double best = INFINITY;
+  for (std::size_t end = boundary + 1; end < space.boundaries().size(); ++end) {
+    for (std::size_t d = 0; d < group.devices.size(); ++d) {
+      if ((used >> d & 1) != 0) continue;
+      design.stages.push_back({space.boundaries()[end], WholeStage{DeviceId(d)}});
+      best = std::min(best,
+                      bestByCounting(graph, group, space, end, used | std::size_t{1} << d, design));
+      design.stages.pop_back();
+    }
+  }
+  return best;
+}
+
+TEST(BestPipeline, IsTheBestOfAllForAChain) {
+  auto built = buildZooModel("zoo:alexnet@96,width=0.25,classes=10", 1, false);
+  ASSERT_TRUE(built.ok()) << built.error().message;
+  auto graph = simplify(built->graph);
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  const DeviceGroup group = groupOf(R"(
+link = "20Mbit/s"
+[[device]]
+name = "a"
+speed = 0.02
+memory = "12MB"
+[[device]]
+name = "b"
+speed = 0.1
+memory = "11MB"
+link = "5Mbit/s"
+[[device]]
+name = "c"
+speed = 0.05
+memory = "16MB"
+)");
+  auto space = StageSpace::create(*graph, group);
+  ASSERT_TRUE(space.ok()) << space.error().message;
+  GroupDesign design;
+  for (const GroupDevice& device : group.devices) design.devices.push_back({device.name});
+  design.source = design.sink = DeviceId(0);
+  const double counted = bestByCounting(*graph, group, *space, 0, 0, design);
+  const auto stages = bestPipeline(*space, group, *graph, GroupObjective::latency);
+  ASSERT_TRUE(stages.has_value());
+  design.stages = *stages;
+  auto priced = priceDesign(*graph, group, design, {});
+  ASSERT_TRUE(priced.ok()) << priced.error().message;
+  EXPECT_TRUE(priced->feasible());
+  EXPECT_NEAR(priced->value, counted, 0.02 * counted);
 }
 
 }  // namespace

@@ -23,11 +23,14 @@ double ownPrice(const StageSpace& space, const Stage& stage, const StagePrices& 
     StageSpace::Flow sums;
     sums.sent.resize(stage.loads.size());
     sums.received.resize(stage.loads.size());
+    const auto parts = static_cast<double>(stage.reads.size());
     for (const PartReads& part : stage.reads) {
       if (part.device == stage.merge) continue;
-      sums.sent[part.device] += stage.sum_bytes;
-      sums.received[stage.merge] += stage.sum_bytes;
-      sums.total += stage.sum_bytes;
+      // Without one that adds all up, each part sends the others what is theirs and gets as much.
+      const double bytes = stage.merge ? stage.sum_bytes : stage.sum_bytes * (parts - 1) / parts;
+      sums.sent[part.device] += bytes;
+      sums.received[stage.merge.value_or(part.device)] += bytes;
+      sums.total += bytes;
     }
     longest += space.secondsOf(sums);
     total += prices.byte * sums.total;
@@ -54,8 +57,9 @@ StagePath cheapestPath(const StageSpace& space, const DeviceGroup& group,
     if (space.layouts()[stage.layout].devices.size() > prices.most_devices) continue;
     const double own = ownPrice(space, stage, prices);
     if (own == kNever) continue;
-    const std::size_t to =
-        stage.kind == Stage::Kind::summed ? *space.wholeOn(stage.merge) : stage.layout;
+    const std::size_t to = stage.kind == Stage::Kind::summed && stage.merge
+                               ? *space.wholeOn(*stage.merge)
+                               : stage.layout;
     double& target = best[at(stage.end, to)];
     for (std::size_t from = 0; from < layouts; ++from) {
       const double before = best[at(stage.begin, from)];

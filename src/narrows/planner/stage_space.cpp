@@ -252,7 +252,7 @@ Status StageSpace::addStage(std::size_t begin, std::size_t end, std::size_t layo
   return {};
 }
 
-/// Partial sums over the last layer between the boundaries, merged on any one device.
+/// Partial sums over the last layer between the boundaries, added up on any one device or on each.
 Status StageSpace::addSums(std::size_t begin, std::size_t end, std::size_t layout) {
   const std::size_t pivot = boundaries_[end - 1];
   const auto layer = summedLayer(*graph_, NodeId(pivot));
@@ -303,15 +303,23 @@ Status StageSpace::addSums(std::size_t begin, std::size_t end, std::size_t layou
     }
     stage.reads.push_back({device, walk.reads()});
   }
-  for (std::size_t merge = 0; merge < group_->devices.size(); ++merge) {
-    if (!whole_on_[merge]) continue;
+  const auto addMerged = [&](std::optional<std::size_t> merge) {
     Stage merged = stage;
     merged.merge = merge;
-    StageLoad& load = merged.loads[merge];
-    load.seconds += start_[merge];
-    for (std::size_t n = pivot + 1; n < boundaries_[end]; ++n) load.seconds += timeOn(merge, n, 1);
-    load.activations = std::max(load.activations, 2 * stage.sum_bytes);
+    const auto parts = static_cast<double>(division.devices.size());
+    for (const std::size_t d : merge ? std::vector<std::size_t>{*merge} : division.devices) {
+      const double share = merge ? 1 : 1 / parts;
+      StageLoad& load = merged.loads[d];
+      load.seconds += start_[d];
+      for (std::size_t n = pivot + 1; n < boundaries_[end]; ++n)
+        load.seconds += timeOn(d, n, share);
+      load.activations = std::max(load.activations, 2 * share * stage.sum_bytes);
+    }
     stages_.push_back(std::move(merged));
+  };
+  addMerged(std::nullopt);
+  for (std::size_t merge = 0; merge < group_->devices.size(); ++merge) {
+    if (whole_on_[merge]) addMerged(merge);
   }
   return {};
 }
@@ -417,7 +425,11 @@ std::vector<GroupStage> StageSpace::designOf(std::span<const std::size_t> path) 
     for (const std::size_t d : layout.devices) devices.emplace_back(d);
     if (stage.kind == Stage::Kind::summed) {
       design.push_back({boundaries_[stage.end - 1] + 1, SumStage{layout.columns, devices}});
-      design.push_back({end, WholeStage{DeviceId(stage.merge)}});
+      if (stage.merge) {
+        design.push_back({end, WholeStage{DeviceId(*stage.merge)}});
+      } else {
+        design.push_back({end, FilterStage{layout.columns, devices}});
+      }
       continue;
     }
     switch (layout.kind) {

@@ -46,10 +46,10 @@ struct Stage {
   /// Boundaries.
   std::size_t begin = 0;
   std::size_t end = 0;
-  /// Index of a layout: how its result lies; of a sum, how its parts do before `merge` adds them.
+  /// Index of a layout: how its result lies; of a sum that one device adds up, how its parts do.
   std::size_t layout = 0;
-  /// The device that adds partial sums up.
-  std::size_t merge = 0;
+  /// The device that adds partial sums up; without one each adds up the channels of its own.
+  std::optional<std::size_t> merge;
   /// Bytes of a partial sum, whole.
   double sum_bytes = 0;
   std::vector<PartReads> reads;

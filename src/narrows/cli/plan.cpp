@@ -1,0 +1,186 @@
+#include "narrows/cli/plan.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "narrows/bundle/bundle.h"
+#include "narrows/cli/arguments.h"
+#include "narrows/cli/command.h"
+#include "narrows/cli/group_report.h"
+#include "narrows/cli/model_source.h"
+#include "narrows/cli/output_options.h"
+#include "narrows/codec/frame.h"
+#include "narrows/planner/group_planner.h"
+
+namespace narrows {
+namespace {
+
+struct PlanOptions {
+  ModelOptions model;
+  std::string devices;
+  std::string objective = "latency";
+  std::size_t in_flight = 4;
+  std::string out;
+  bool timeline = false;
+  OutputOptions output;
+};
+
+struct Planned {
+  LoadedModel model;
+  DeviceGroup group;
+  GroupObjective objective = GroupObjective::latency;
+  GroupPlanning planning;
+  double seconds = 0;
+};
+
+Result<Planned> choosePlan(const PlanOptions& options) {
+  Planned planned;
+  const auto objective = parseGroupObjective(options.objective);
+  if (!objective) {
+    return makeError("--objective: \"{}\", expected latency, throughput, traffic, memory or energy",
+                     options.objective);
+  }
+  planned.objective = *objective;
+  NARROWS_TRY(group, readDeviceGroup(options.devices));
+  planned.group = std::move(group);
+  ModelOptions wanted = options.model;
+  wanted.types_only = options.out.empty();
+  NARROWS_TRY(model, loadModel(wanted));
+  planned.model = std::move(model);
+  GroupPlannerOptions planner;
+  planner.objective = *objective;
+  planner.in_flight = options.in_flight;
+  planner.frame_overhead = Bytes(static_cast<double>(kFrameHeaderBytes));
+  const auto start = std::chrono::steady_clock::now();
+  NARROWS_TRY(planning, planGroup(planned.model.graph, planned.group, planner));
+  planned.planning = std::move(planning);
+  planned.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return planned;
+}
+
+std::string gapText(const GroupPlanning& planning, GroupObjective objective) {
+  if (planning.best.value == planning.bound) return "no plan is better";
+  if (!(planning.bound > 0)) return "no bound is known for this group";
+  const double gap = planning.gap() * 100;
+  if (objective == GroupObjective::throughput) {
+    return fmt::format("no plan can give more than {} (gap {:.0f} %)",
+                       valueText(planning.bound, objective), gap);
+  }
+  return fmt::format("no plan can take less than {} (gap {:.0f} %)",
+                     valueText(planning.bound, objective), gap);
+}
+
+void printTerminal(const Planned& planned, const PlanOptions& options) {
+  const GroupPlanning& planning = planned.planning;
+  const PricedPlan& best = planning.best;
+  fmt::print(
+      "{} over {} devices of {}: {} {} (simulated); {}.\n{} plans were tried in {:.2f} s.\n"
+      "A frame alone takes {:.4g} ms and moves {:.4g} MB between devices, framing included.\n\n",
+      planned.model.name, planned.group.devices.size(), options.devices,
+      toString(planned.objective), valueText(best.value, planned.objective),
+      gapText(planning, planned.objective), planning.candidates, planned.seconds,
+      toMilliseconds(best.simulation.latency), best.simulation.traffic.value() / 1e6);
+  fmt::print("{}\n", stageTable(planned.model.graph, planned.group, best.design).terminal());
+  fmt::print("{}\n", deviceTable(planned.group, best.simulation).terminal());
+  if (best.simulation.traffic.value() > 0) {
+    fmt::print("{}\n", trafficTable(planned.group, best.simulation).terminal());
+  }
+  if (!planning.alternatives.empty()) {
+    fmt::print("{}\n", alternativeTable(planning, planned.objective).terminal());
+  }
+  if (options.timeline) {
+    fmt::print("{}\n", timelineTable(planned.group, best.split.plan, best.simulation).terminal());
+  }
+}
+
+void printJson(const Planned& planned, const PlanOptions& options) {
+  const PricedPlan& best = planned.planning.best;
+  const auto parse = [](const Table& table) { return nlohmann::ordered_json::parse(table.json()); };
+  nlohmann::ordered_json document;
+  document["model"] = planned.model.name;
+  document["devices_file"] = options.devices;
+  document["objective"] = toString(planned.objective);
+  document["value"] = best.value;
+  document["unit"] = unitOf(planned.objective);
+  document["origin"] = "simulated";
+  document["bound"] = planned.planning.bound;
+  if (std::isfinite(planned.planning.gap())) document["gap"] = planned.planning.gap();
+  document["candidates"] = planned.planning.candidates;
+  document["planner_s"] = planned.seconds;
+  document["latency_s"] = best.simulation.latency.value();
+  document["period_s"] = best.simulation.period.value();
+  document["traffic_bytes"] = best.simulation.traffic.value();
+  document["stages"] = parse(stageTable(planned.model.graph, planned.group, best.design));
+  document["devices"] = parse(deviceTable(planned.group, best.simulation));
+  document["traffic"] = parse(trafficTable(planned.group, best.simulation));
+  document["alternatives"] = parse(alternativeTable(planned.planning, planned.objective));
+  if (options.timeline) {
+    document["timeline"] = parse(timelineTable(planned.group, best.split.plan, best.simulation));
+  }
+  fmt::print("{}\n",
+             document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+Status writePlan(Planned& planned, const std::string& path) {
+  NARROWS_TRY(description, requireDescription(planned.model));
+  Bundle bundle;
+  bundle.name = planned.model.name;
+  bundle.plan = std::move(planned.planning.best.split.plan);
+  bundle.pieces = std::move(planned.planning.best.split.pieces);
+  bundle.description = std::move(description);
+  return writeBundle(bundle, path);
+}
+
+Status plan(const PlanOptions& options) {
+  NARROWS_TRY(planned, choosePlan(options));
+  switch (options.output.format()) {
+    case OutputFormat::terminal:
+      printTerminal(planned, options);
+      break;
+    case OutputFormat::csv:
+      fmt::print(
+          "{}", stageTable(planned.model.graph, planned.group, planned.planning.best.design).csv());
+      break;
+    case OutputFormat::json:
+      printJson(planned, options);
+      break;
+  }
+  if (options.out.empty()) return {};
+  NARROWS_CHECK(writePlan(planned, options.out));
+  if (options.output.format() == OutputFormat::terminal) fmt::print("wrote {}\n", options.out);
+  return {};
+}
+
+}  // namespace
+
+int runPlan(std::span<const std::string> arguments) {
+  Arguments parser("plan",
+                   "Spread a network over a group of devices: tiles, slices, pipelines, or fewer "
+                   "devices; within each one's memory.",
+                   "narrows plan zoo:yolov2 --devices examples/six-boards.toml\n  narrows plan "
+                   "model.onnx --devices boards.toml --objective throughput --timeline --out "
+                   "group.narrows");
+  PlanOptions options;
+  CLI::App& app = parser.app();
+  addModelOptions(app, options.model);
+  app.add_option("--devices", options.devices, "Devices, links and memory (see docs/groups.md)")
+      ->required();
+  app.add_option("--objective", options.objective,
+                 "latency, throughput, traffic, memory (of the fullest device) or energy")
+      ->capture_default_str();
+  app.add_option("--in-flight", options.in_flight, "Frames on their way at once, for throughput")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--out", options.out, "Write the bundle: NAME.narrows, or a folder");
+  app.add_flag("--timeline", options.timeline, "Every piece and message with its time");
+  addOutputOptions(app, options.output);
+  if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run)
+    return Arguments::exitCode(outcome);
+  if (Status status = plan(options); !status.ok()) return reportFailure("plan", status.error());
+  return kExitOk;
+}
+
+}  // namespace narrows
