@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 "$ROOT/scripts/install-report-libraries" >&2
 "$NARROWS" explore "$SHARED/models/yolo-fastest-1.1-coco.cfg" --data "$(unpacked coco128)" \
   --limit 16 --cut layer3 --cut layer11 --cut layer24 --device raspberry-pi4 --link wifi --link ble5 \
-  --store "$WORK/store.sqlite" --exhaustive --json >"$WORK/explore.json"
+  --store "$WORK/store.sqlite" --exhaustive --regimes --json >"$WORK/explore.json"
 "$NARROWS" report "$WORK/explore.json" --out "$WORK/report.html" >&2
 chromium --headless=new --no-sandbox --disable-gpu --window-size=1200,3000 \
   --virtual-time-budget=20000 --enable-logging=stderr --user-data-dir="$WORK/profile" --dump-dom \

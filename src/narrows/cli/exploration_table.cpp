@@ -342,6 +342,8 @@ std::string formatExploration(const ExplorationDocument& document, OutputFormat 
         json["best"][goalTitle(goal)] = idOf(document, *best);
     }
     json["front"] = nlohmann::ordered_json::parse(table.json());
+    for (const RegimeMap& map : document.regimes)
+      json["regimes"].push_back(regimesJson(map, document.regime_labels));
     json["cuts"] = cutsJson(document);
     json["designs"] = designsJson(document);
     return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
@@ -355,7 +357,10 @@ std::string formatExploration(const ExplorationDocument& document, OutputFormat 
       document.baseline.uncut.primary, document.calibration, codedPictures(document),
       document.seed);
   text += table.terminal();
-  text += "\n" + goalLines(document) + "\n" + describeWork(document);
+  text += "\n" + goalLines(document) + "\n";
+  for (const RegimeMap& map : document.regimes)
+    text += formatRegimes(map, document.regime_labels) + "\n";
+  text += describeWork(document);
   text += fmt::format(
       "{:.1f} s. Deploy one: narrows split MODEL --design ID --store {} --out NAME.narrows\n",
       document.elapsed.value(), document.store);

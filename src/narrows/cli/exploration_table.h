@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "narrows/cli/regime_table.h"
 #include "narrows/cli/split_recipe.h"
 #include "narrows/cli/table.h"
 #include "narrows/cost/split_pricer.h"
@@ -43,6 +44,9 @@ struct ExplorationDocument {
   std::vector<SplitRecipe> recipes;
   /// Weights of the objectives of the goal that was asked for; none: each objective on its own.
   std::vector<std::pair<Objective, double>> goal;
+  /// With the names of their designs, when they were asked for.
+  std::vector<RegimeMap> regimes;
+  std::vector<std::string> regime_labels;
   Seconds elapsed;
 };
 

@@ -55,12 +55,16 @@ struct CommandOptions {
   double max_node_mb = DesignBounds::kNone;
   bool each_link = false;
   bool exhaustive = false;
+  bool regimes = false;
   std::string store{kStandardStore};
   std::string engine{defaultEngineName()};
   std::size_t threads = 0;
   CostOptions cost;
   OutputOptions output;
 };
+
+/// Name of the ends in the store's rows.
+constexpr std::string_view kPicture = "(picture)";
 
 std::string hostName() {
   std::array<char, 256> name{};
@@ -156,7 +160,6 @@ struct EndFigures {
 
 /// From the store, or measured and stored.
 Result<EndFigures> measureEnds(int jpeg_quality, Sweep& sweep, Store& store) {
-  constexpr std::string_view kPicture = "(picture)";
   const std::string cut(kPicture);
   const std::string quantizer = fmt::format("JPEG {}", jpeg_quality);
   const auto known = [&]() -> Result<std::optional<EndFigures>> {
@@ -212,7 +215,7 @@ Result<std::vector<EndDesign>> makeEnds(const CommandOptions& options, const Spl
   NARROWS_TRY(figures, measureEnds(options.jpeg_quality, sweep, store));
   std::vector<EndDesign> ends;
   NARROWS_TRY(on_node, pricer.onNode({figures.uncut_time, {}}));
-  ends.push_back({"(all on node)", std::nullopt, pricing.costOf(on_node[0], {}, {}, {}), 0});
+  ends.push_back({"(all on node)", std::nullopt, pricing.costOf(on_node[0], {}, {}, {}), 0, {}});
   recipes.emplace_back().on_node = true;
   const auto header = static_cast<double>(kFrameHeaderBytes);
   struct Picture {
@@ -243,7 +246,7 @@ Result<std::vector<EndDesign>> makeEnds(const CommandOptions& options, const Spl
     for (std::size_t link = 0; link < links.size(); ++link) {
       ends.push_back({picture.name, link,
                       pricing.costOf(links[link], Bytes(picture.bytes), picture.encode, {}),
-                      picture.drop});
+                      picture.drop, picture.encode});
       SplitRecipe& recipe = recipes.emplace_back();
       recipe.picture = toString(picture.interface.coding);
       recipe.jpeg_quality = picture.interface.quality;
@@ -309,6 +312,49 @@ CalibrationOptions namedCalibration(const CommandOptions& options, const Calibra
   return calibration;
 }
 
+/// Maps for latency and energy over the first link, of all designs whose drop is known and allowed.
+Status addRegimes(ExplorationDocument& document, const SplitSetting& setting, const Graph& graph,
+                  const std::vector<Cut>& cuts, const std::map<std::string, CutTimes>& times) {
+  std::vector<PricedDesign> designs;
+  for (const ExploredDesign& design : document.exploration.designs) {
+    if (!design.drop || *design.drop > document.options.bounds.drop) continue;
+    if (design.link && *design.link != 0) continue;
+    PricedDesign priced;
+    std::string label;
+    if (design.end) {
+      const EndDesign& end = document.ends[*design.end];
+      const auto uncut = times.find(std::string(kPicture));
+      NARROWS_ASSERT(uncut != times.end());
+      priced.times = {uncut->second.server, uncut->second.server};
+      if (design.link) {
+        priced.picture = ImageInterface{};
+        priced.bytes = Bytes(at(end.cost.scores, Objective::bytes));
+        priced.encode = end.encode_time;
+      }
+      label = end.name;
+    } else {
+      const CutTimes& measured = times.at(document.space.cuts[design.cut]);
+      priced.cut = design.cut;
+      priced.bytes = Bytes(design.frame->mean_bytes);
+      priced.encode = design.frame->encode_time;
+      priced.decode = design.frame->decode_time;
+      priced.times = {measured.node, measured.server};
+      label = fmt::format("{}, {}, {}", document.space.cuts[design.cut],
+                          document.space.quantizers[design.quantizer],
+                          document.space.coders[design.coder]);
+    }
+    designs.push_back(priced);
+    document.regime_labels.push_back(std::move(label));
+  }
+  const Regimes regimes(graph, cuts, designs);
+  for (Objective objective : document.options.objectives) {
+    if (objective != Objective::latency && objective != Objective::energy) continue;
+    NARROWS_TRY(map, makeRegimeMap(regimes, setting, objective));
+    document.regimes.push_back(std::move(map));
+  }
+  return {};
+}
+
 Result<ExplorationDocument> explore(CommandOptions options) {
   const Seconds start = FrameClock::now();
   NARROWS_TRY(goal, parseGoal(options.goal).within("--goal"));
@@ -318,7 +364,7 @@ Result<ExplorationDocument> explore(CommandOptions options) {
   NARROWS_TRY(model, loadModel(options.model));
   NARROWS_TRY(description, requireDescription(model));
   NARROWS_TRY(setting, readSetting(options.cost));
-  NARROWS_TRY(pricer, SplitPricer::create(std::move(setting), model.graph));
+  NARROWS_TRY(pricer, SplitPricer::create(setting, model.graph));
   NARROWS_TRY(cuts, chooseCuts(model.graph, options.cuts, options.tensors));
   NARROWS_TRY(data, openData(options.data, description));
   if (options.agreement || model.untrained) data.truth = TruthKind::none;
@@ -385,6 +431,10 @@ Result<ExplorationDocument> explore(CommandOptions options) {
     document.recipes.push_back(std::move(recipe));
   }
   NARROWS_CHECK(storeFront(store, document));
+  if (options.regimes) {
+    NARROWS_TRY(times, store.cutTimes());
+    NARROWS_CHECK(addRegimes(document, setting, model.graph, cuts, times));
+  }
   document.elapsed = FrameClock::now() - start;
   return document;
 }
@@ -435,6 +485,10 @@ void addGoalOptions(CLI::App& app, CommandOptions& options) {
   app.add_option("--max-node-mb", options.max_node_mb, "Weights and activations of the node")
       ->check(CLI::PositiveNumber);
   app.add_flag("--each-link", options.each_link, "A Pareto set for each link");
+  app.add_flag(
+      "--regimes", options.regimes,
+      "Also show which design wins for other link rates and node speeds, and what the best "
+      "one hangs on");
   app.add_flag("--exhaustive", options.exhaustive,
                "Measure every accuracy; the Pareto set stays the same");
 }

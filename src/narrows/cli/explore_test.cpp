@@ -131,6 +131,16 @@ TEST_F(ExploreCommandTest, BoundsLeaveOnlyWhatKeepsThem) {
   for (const Json& row : document["front"]) EXPECT_LE(row["mean_bytes"].get<double>(), 2000);
 }
 
+TEST_F(ExploreCommandTest, RegimesNameAWinnerForEveryRateAndSpeed) {
+  const Json document = explore({"--exhaustive", "--regimes"});
+  ASSERT_EQ(document["regimes"].size(), 2u);
+  for (const Json& map : document["regimes"]) {
+    EXPECT_EQ(map["winners"].size(), map["link_factors"].size() * map["node_factors"].size());
+    // The middle of the map is the setting itself.
+    EXPECT_EQ(map["winners"][map["winners"].size() / 2], map["best"]);
+  }
+}
+
 TEST(SplitRecipe, IsReadBack) {
   SplitRecipe recipe;
   recipe.cut = "a+\"b\"";

@@ -71,6 +71,8 @@ struct EndDesign {
   DesignCost cost;
   /// Points lost.
   double drop = 0;
+  /// Of what crosses, on the host that measured it.
+  Seconds encode_time;
 };
 
 /// What a design must keep to; infinite where nothing is asked.

@@ -87,10 +87,10 @@ class SimplePricing final : public DesignPricing {
 };
 
 std::vector<EndDesign> makeEnds() {
-  EndDesign on_node{"node", std::nullopt, {}, 0};
+  EndDesign on_node{"node", std::nullopt, {}, 0, {}};
   at(on_node.cost.scores, Objective::latency) = 0.2;
   at(on_node.cost.scores, Objective::energy) = 0.3;
-  EndDesign picture{"picture", 0, {}, 0};
+  EndDesign picture{"picture", 0, {}, 0, {}};
   at(picture.cost.scores, Objective::latency) = 0.12;
   at(picture.cost.scores, Objective::energy) = 0.15;
   at(picture.cost.scores, Objective::bytes) = 60'000;

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "narrows/cost/split_pricer.h"
+#include "narrows/explore/objectives.h"
+
+namespace narrows {
+
+/// A design whose frames are measured and whose accuracy is within bounds, free of link and device.
+struct PricedDesign {
+  /// Position among the cuts; nothing when all runs on the node.
+  std::optional<std::size_t> cut;
+  /// Instead of a cut: the picture crosses.
+  std::optional<ImageInterface> picture;
+  Bytes bytes;
+  /// On the host that measured them.
+  Seconds encode;
+  Seconds decode;
+  /// Of the pieces, for sides that are this host.
+  HostTimes times;
+};
+
+/// What can be turned about a setting.
+enum class Knob : std::uint8_t { link_rate, node_speed, server_speed, bytes };
+inline constexpr std::array kKnobs{Knob::link_rate, Knob::node_speed, Knob::server_speed,
+                                   Knob::bytes};
+std::string_view toString(Knob knob);
+
+/// The setting with one knob at `factor` times what it was, above 0. A faster device takes
+/// proportionally less time for everything, coding included, at the same power. A faster link sends
+/// faster both ways; what its packets wait for stays. Bytes belong to designs: nothing changes
+/// here.
+SplitSetting turned(const SplitSetting& setting, Knob knob, double factor);
+
+/// Prices designs in any setting over its first link.
+class Regimes {
+ public:
+  /// All must outlive it.
+  Regimes(const Graph& graph, const std::vector<Cut>& cuts,
+          const std::vector<PricedDesign>& designs)
+      : graph_(&graph), cuts_(&cuts), designs_(&designs) {}
+
+  /// The score of each design, in their order; bytes of features times `byte_factor`.
+  Result<std::vector<double>> scores(const SplitSetting& setting, Objective objective,
+                                     double byte_factor = 1) const;
+  /// The first design of least score. At least one design.
+  Result<std::size_t> winner(const SplitSetting& setting, Objective objective) const;
+
+  /// For each knob the elasticity of a design's score: by how many percent it changes when the knob
+  /// is turned up by one, a central difference in logarithms. A design with score 0 has 0.
+  Result<std::array<double, kKnobs.size()>> elasticities(const SplitSetting& setting,
+                                                         Objective objective,
+                                                         std::size_t design) const;
+
+  /// The factor from 1 to `limit` (or from 1 down to it) at which the winner becomes another one,
+  /// to 1 %; nothing when it stays. By bisection, so of several changes one is found.
+  Result<std::optional<double>> breakEven(const SplitSetting& setting, Objective objective,
+                                          Knob knob, double limit) const;
+
+ private:
+  const Graph* graph_;
+  const std::vector<Cut>* cuts_;
+  const std::vector<PricedDesign>* designs_;
+};
+
+}  // namespace narrows

@@ -1,0 +1,83 @@
+#include "narrows/explore/regimes.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "narrows/cost/profiles.h"
+#include "narrows/zoo/zoo.h"
+
+namespace narrows {
+namespace {
+
+/// mini-yolo between a Raspberry Pi and a GPU over a link without anything but its rate.
+class RegimesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto model = buildZooModel("zoo:mini-yolo", 1);
+    ASSERT_TRUE(model.ok());
+    graph_ = model->graph;
+    for (const char* name : {"pool1", "pool3"}) {
+      auto cut = findCut(graph_, name);
+      ASSERT_TRUE(cut.ok());
+      cuts_.push_back(*cut);
+    }
+    designs_ = {{std::nullopt, std::nullopt, {}, {}, {}, {}},
+                {std::nullopt, ImageInterface{}, Bytes(12'000), {}, {}, {}},
+                {0, std::nullopt, Bytes(4000), milliseconds(0.1), milliseconds(0.1), {}},
+                {1, std::nullopt, Bytes(1000), milliseconds(0.1), milliseconds(0.1), {}}};
+    setting_.node = *findDeviceModel("raspberry-pi4");
+    setting_.server = *findDeviceModel("gpu-server");
+    LinkModel link;
+    link.up = link.down = BitsPerSecond(1e6);
+    setting_.links = {link};
+    regimes_.emplace(graph_, cuts_, designs_);
+  }
+
+  Graph graph_;
+  std::vector<Cut> cuts_;
+  std::vector<PricedDesign> designs_;
+  SplitSetting setting_;
+  std::optional<Regimes> regimes_;
+};
+
+TEST_F(RegimesTest, SlowLinksFavourTheNodeAndFastOnesTheServer) {
+  const auto slow = regimes_->winner(turned(setting_, Knob::link_rate, 1e-3), Objective::latency);
+  const auto fast = regimes_->winner(turned(setting_, Knob::link_rate, 1e4), Objective::latency);
+  ASSERT_TRUE(slow.ok() && fast.ok());
+  EXPECT_EQ(*slow, 0u);
+  EXPECT_NE(*fast, 0u);
+}
+
+TEST_F(RegimesTest, ElasticitiesOfLatencyAddUpToMinusOne) {
+  // All of the latency is either the node's, the server's or the link's; the link's part falls with
+  // the rate and grows with the bytes.
+  for (std::size_t design = 1; design < designs_.size(); ++design) {
+    const auto found = regimes_->elasticities(setting_, Objective::latency, design);
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    const auto& [link, node, server, bytes] = *found;
+    EXPECT_NEAR(link + node + server, -1, 1e-3);
+    const double expected = designs_[design].picture ? 0 : -link;
+    EXPECT_NEAR(bytes, expected, 1e-3);
+  }
+}
+
+TEST_F(RegimesTest, TheWinnerChangesAtTheBreakEven) {
+  const auto at = regimes_->breakEven(setting_, Objective::latency, Knob::link_rate, 1e-3);
+  ASSERT_TRUE(at.ok()) << at.error().message;
+  ASSERT_TRUE(at->has_value());
+  const auto before =
+      regimes_->winner(turned(setting_, Knob::link_rate, **at * 1.011), Objective::latency);
+  const auto after = regimes_->winner(turned(setting_, Knob::link_rate, **at), Objective::latency);
+  ASSERT_TRUE(before.ok() && after.ok());
+  EXPECT_NE(*before, *after);
+}
+
+TEST_F(RegimesTest, WithoutAChangeThereIsNoBreakEven) {
+  const auto at = regimes_->breakEven(setting_, Objective::bytes, Knob::link_rate, 100);
+  ASSERT_TRUE(at.ok());
+  EXPECT_FALSE(at->has_value());
+}
+
+}  // namespace
+}  // namespace narrows
