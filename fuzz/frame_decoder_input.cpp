@@ -29,6 +29,7 @@ void addInterfaces(std::vector<FeatureInterface>& interfaces, const CoderParams&
   interfaces.push_back({features, QuantizerParams{}, params});
   interfaces.push_back({TensorType{DType::boolean, Shape{50}}, QuantizerParams{}, params});
   interfaces.push_back({TensorType{DType::f32, Shape{0, 4, 2, 2}}, two_level, params});
+  for (FeatureInterface& interface : interfaces) interface.key_interval = 9;
 }
 
 }  // namespace
@@ -55,8 +56,10 @@ HostileDecoder::HostileDecoder(std::vector<FeatureInterface> interfaces) {
     NARROWS_ASSERT(encoder.ok() && decoder.ok());
     Tensor map(interface.type);
     Tensor again(interface.type);
+    ByteVector key;
+    NARROWS_ASSERT(encoder->encode(map.view(), kKeySequence, key).ok());
     links_.push_back({std::move(interface), std::move(*encoder), std::move(*decoder),
-                      std::move(map), std::move(again)});
+                      std::move(map), std::move(again), std::move(key)});
   }
 }
 
@@ -70,9 +73,18 @@ void HostileDecoder::decode(ByteSpan input) {
   if (shape == kWholeFrame) {
     frame.assign(input.begin() + 2, input.end());
   } else {
+    const bool named = shape % kShapes == kNamedTemporal;
+    const auto form = named ? PayloadForm::temporal : static_cast<PayloadForm>(shape % kShapes);
     beginFrame(frame);
+    if (named) {
+      NARROWS_ASSERT(link.decoder.decode(link.key, link.again.mutableView()).ok());
+      const std::uint32_t checksum = readFrameHeader(link.key)->checksum;
+      for (const std::uint32_t byte : {1U, checksum, checksum >> 8, checksum >> 16}) {
+        frame.push_back(static_cast<std::byte>(byte & 0xFF));
+      }
+    }
     frame.insert(frame.end(), input.begin() + 2, input.end());
-    sealFrame(frame, static_cast<PayloadForm>(shape % 4), fingerprint(link.interface), 1);
+    sealFrame(frame, form, fingerprint(link.interface), kKeySequence + 1);
   }
   if (link.decoder.decode(frame, link.map.mutableView()).ok()) checkMap(link);
 }
@@ -86,6 +98,13 @@ void HostileDecoder::checkMap(Link& link) {
   NARROWS_ASSERT(link.decoder.decode(frame, link.again.mutableView()).ok());
   const std::span<const float> again = std::as_const(link.again).as<float>();
   for (std::size_t i = 0; i < map.size(); ++i) NARROWS_ASSERT(map[i] == again[i]);
+
+  // The same again, by reference.
+  link.encoder.acknowledge(7);
+  NARROWS_ASSERT(link.encoder.encode(link.map.view(), 8, frame).ok());
+  NARROWS_ASSERT(link.decoder.decode(frame, link.again.mutableView()).ok());
+  for (std::size_t i = 0; i < map.size(); ++i) NARROWS_ASSERT(map[i] == again[i]);
+  link.encoder.startAnew();
 }
 
 }  // namespace narrows::fuzz

@@ -8,11 +8,15 @@
 
 /// Layout of an input of the frame decoder's fuzz targets: one byte that names an interface (its
 /// value modulo the number of interfaces) and one that says what follows: 255 for a whole frame,
-/// any other for a payload of form `value % 4`, which the targets frame itself so that the checksum
-/// does not keep it from the coders.
+/// any other for a payload of form `value % 6`, which the targets frame itself so that the checksum
+/// does not keep it from the coders; 5 is form 4 (temporal) behind the name of a frame that the
+/// decoder has.
 namespace narrows::fuzz {
 
 inline constexpr unsigned kWholeFrame = 255;
+inline constexpr unsigned kNamedTemporal = 5;
+inline constexpr unsigned kShapes = 6;
+inline constexpr std::uint32_t kKeySequence = 3;
 
 /// Small maps of every coder at its default level, and of several widths, granularities and types.
 std::vector<FeatureInterface> frameDecoderInterfaces();
@@ -38,6 +42,8 @@ class HostileDecoder {
     FeatureDecoder decoder;
     Tensor map;
     Tensor again;
+    /// A frame of zeros that stands alone, number kKeySequence.
+    ByteVector key;
   };
 
   static void checkMap(Link& link);

@@ -30,6 +30,7 @@ struct SplitOptions {
   std::string store{kStandardStore};
   std::string effort = "normal";
   std::size_t max_frame_bytes = 0;
+  std::uint32_t key_interval = 0;
   std::size_t threads = 0;
   std::string out;
   bool json = false;
@@ -80,7 +81,8 @@ Result<SplitModel> makeSplit(const SplitOptions& options, const LoadedModel& mod
   NARROWS_TRY(interfaces, fitInterfaces(options, model, description, cuts[0]));
   for (FeatureInterface& interface : interfaces) {
     interface.max_frame_bytes = options.max_frame_bytes;
-    NARROWS_CHECK(validate(interface).within("--max-frame-bytes"));
+    interface.key_interval = options.key_interval;
+    NARROWS_CHECK(validate(interface).within("--max-frame-bytes and --temporal"));
   }
   return splitAt(model.graph, cuts[0], std::move(interfaces));
 }
@@ -135,6 +137,8 @@ Status split(SplitOptions& options) {
   NARROWS_CHECK(takeDesign(options));
   if (options.max_frame_bytes != 0 && options.recipe.cut.empty())
     return makeError("--max-frame-bytes belongs to --cut");
+  if (options.key_interval != 0 && options.recipe.cut.empty())
+    return makeError("--temporal belongs to --cut");
   if (std::filesystem::exists(options.out)) return makeError("{} exists already", options.out);
   NARROWS_TRY(model, loadModel(options.model));
   NARROWS_TRY(description, requireDescription(model));
@@ -192,6 +196,10 @@ int runSplit(std::span<const std::string> arguments) {
   app.add_option("--max-frame-bytes", options.max_frame_bytes,
                  "Most bytes of a frame; a longer one is sent with fewer bits, or refused (0: no "
                  "limit)")
+      ->capture_default_str();
+  app.add_option("--temporal", options.key_interval,
+                 "Frames of a stream may refer to earlier ones; at most this many from one that "
+                 "stands alone to the next (0: every frame stands alone)")
       ->capture_default_str();
   app.add_option("--calibration", recipe.calibration.path,
                  "Data set or folder of pictures to calibrate with");

@@ -1,6 +1,7 @@
 #include "narrows/codec/feature_codec.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -24,6 +25,9 @@ bool isBoolean(std::uint8_t byte) {
 
 /// Set in the first byte of a coarse payload whose symbols are coded, not packed.
 constexpr int kCoarseCoded = 16;
+
+/// What names the frame that a payload refers to: distance in one byte, checksum in three.
+constexpr std::size_t kReferenceBytes = 4;
 
 std::size_t frameLimit(const FeatureInterface& interface) {
   return interface.max_frame_bytes != 0 ? interface.max_frame_bytes
@@ -65,13 +69,22 @@ Result<LosslessCoder*> CoarseCoders::at(int bits) {
   return coder.get();
 }
 
+Result<LosslessCoder*> DifferenceCoder::get() {
+  if (!coder_) {
+    NARROWS_TRY(made, makeCoder(params_, layout_));
+    coder_ = std::move(made);
+  }
+  return coder_.get();
+}
+
 FeatureEncoder::FeatureEncoder(const FeatureInterface& interface,
                                std::unique_ptr<LosslessCoder> coder)
     : interface_(interface),
       fingerprint_(fingerprint(interface)),
       coder_(std::move(coder)),
       coarse_(interface.coder, coder_->layout()),
-      last_bits_(coder_->layout().bits) {
+      last_bits_(coder_->layout().bits),
+      difference_coder_(interface.coder, coder_->layout()) {
   if (interface.quantizer.kind != QuantizerKind::none) symbols_.resize(coder_->layout().symbols());
 }
 
@@ -95,13 +108,64 @@ Status FeatureEncoder::encode(TensorView map, std::uint32_t sequence, ByteVector
   last_bits_ = coder_->layout().bits;
   beginFrame(frame);
   NARROWS_TRY(form, appendSymbols(*coder_, interface_.coder.kind, symbols, limit, frame));
-  if (form) {
+  if (form && interface_.key_interval == 0) {
     sealFrame(frame, *form, fingerprint_, sequence);
     return {};
+  }
+  if (interface_.key_interval != 0) {
+    if (!form)
+      frame.resize(std::min(limit, kFrameHeaderBytes + coder_->layout().packedBytes()) + 1);
+    NARROWS_TRY(refers, encodeDifferences(symbols, sequence, frame));
+    if (refers || form) {
+      sealFrame(frame, refers ? PayloadForm::temporal : *form, fingerprint_, sequence);
+      since_alone_ = refers ? since_alone_ + 1 : 0;
+      NARROWS_TRY(header, readFrameHeader(frame));
+      sent_.remember({sequence, header.checksum}, symbols);
+      return {};
+    }
   }
   if (quantized) return encodeCoarse(sequence, frame);
   frame.clear();
   return makeError("the map takes more than the {} bytes of a frame", limit);
+}
+
+Result<bool> FeatureEncoder::encodeDifferences(std::span<const std::uint8_t> symbols,
+                                               std::uint32_t sequence, ByteVector& frame) {
+  if (!reference_ || interface_.coder.kind == CoderKind::raw || symbols.empty()) return false;
+  const std::uint32_t distance = sequence - reference_->sequence;
+  if (distance == 0 || distance > kTemporalReach) return false;
+  if (since_alone_ + 1 >= interface_.key_interval) return false;
+  const std::span<const std::uint8_t> reference =
+      sent_.find(reference_->sequence, reference_->checksum & kLowChecksum);
+  if (reference.empty() || frame.size() <= kFrameHeaderBytes + kReferenceBytes) return false;
+  code_.clear();
+  if (!std::ranges::equal(symbols, reference)) {
+    differences_.resize(symbols.size());
+    foldDifferences(symbols, reference, coder_->layout().bits, differences_);
+    const std::size_t most = frame.size() - kFrameHeaderBytes - kReferenceBytes - 1;
+    NARROWS_TRY(coder, difference_coder_.get());
+    NARROWS_TRY(shorter, coder->encode(differences_, coder_->layout().packedBytes(), code_));
+    if (!shorter || code_.size() > most) return false;
+  }
+  beginFrame(frame);
+  const std::uint32_t name = distance | (reference_->checksum & kLowChecksum) << 8;
+  frame.resize(kFrameHeaderBytes + kReferenceBytes);
+  std::memcpy(frame.data() + kFrameHeaderBytes, &name, sizeof(name));
+  frame.insert(frame.end(), code_.begin(), code_.end());
+  return true;
+}
+
+void FeatureEncoder::acknowledge(std::uint32_t sequence) {
+  const FrameName* frame = sent_.find(sequence);
+  if (frame == nullptr) return;
+  // Answers may overtake each other: the later frame stays.
+  if (reference_ && reference_->sequence - sequence <= kTemporalReach) return;
+  reference_ = *frame;
+}
+
+void FeatureEncoder::startAnew() {
+  reference_.reset();
+  sent_.clear();
 }
 
 Status FeatureEncoder::encodeCoarse(std::uint32_t sequence, ByteVector& frame) {
@@ -130,7 +194,8 @@ FeatureDecoder::FeatureDecoder(const FeatureInterface& interface,
     : interface_(interface),
       fingerprint_(fingerprint(interface)),
       coder_(std::move(coder)),
-      coarse_(interface.coder, coder_->layout()) {
+      coarse_(interface.coder, coder_->layout()),
+      difference_coder_(interface.coder, coder_->layout()) {
   symbols_.resize(coder_->layout().symbols());
 }
 
@@ -142,6 +207,7 @@ Result<FeatureDecoder> FeatureDecoder::create(const FeatureInterface& interface)
 
 Status FeatureDecoder::decode(ByteSpan frame, MutableTensorView map) {
   NARROWS_CHECK(checkType(map.type(), interface_.type));
+  lacks_reference_ = false;
   NARROWS_TRY(opened, openFrame(frame, fingerprint_));
   switch (opened.header.form) {
     case PayloadForm::packed:
@@ -157,6 +223,9 @@ Status FeatureDecoder::decode(ByteSpan frame, MutableTensorView map) {
     case PayloadForm::coarse:
       NARROWS_CHECK(decodeCoarse(opened.payload).within("frame payload"));
       break;
+    case PayloadForm::temporal:
+      NARROWS_CHECK(decodeDifferences(opened).within("frame payload"));
+      break;
     case PayloadForm::opaque:
       return makeError("frame {} holds a picture, expected a map", opened.header.sequence);
   }
@@ -164,12 +233,47 @@ Status FeatureDecoder::decode(ByteSpan frame, MutableTensorView map) {
     return makeError("frame {} holds bytes other than 0 and 1 for a boolean map",
                      opened.header.sequence);
   }
+  if (interface_.key_interval != 0 && opened.header.form != PayloadForm::coarse) {
+    received_.remember({opened.header.sequence, opened.header.checksum}, symbols_);
+  }
   if (interface_.quantizer.kind == QuantizerKind::none) {
     const ByteSpan bytes = std::as_bytes(std::span<const std::uint8_t>(symbols_));
     std::copy(bytes.begin(), bytes.end(), map.bytes().begin());
   } else {
     dequantize(symbols_, interface_.quantizer, map);
   }
+  return {};
+}
+
+Status FeatureDecoder::decodeDifferences(const OpenedFrame& frame) {
+  const std::uint32_t sequence = frame.header.sequence;
+  if (interface_.key_interval == 0) {
+    return makeError("frame {} refers to another, the interface lets each stand alone", sequence);
+  }
+  ByteReader reader(frame.payload);
+  NARROWS_TRY(name, reader.read<std::uint32_t>("reference"));
+  const std::uint32_t distance = name & 0xFF;
+  if (distance == 0 || distance > kTemporalReach) {
+    return makeError("frame {} refers to the one {} before it, expected 1 to {}", sequence,
+                     distance, kTemporalReach);
+  }
+  const std::span<const std::uint8_t> reference = received_.find(sequence - distance, name >> 8);
+  if (reference.size() != symbols_.size() || symbols_.empty()) {
+    lacks_reference_ = true;
+    return makeError("frame {} refers to frame {}, which is not here", sequence,
+                     sequence - distance);
+  }
+  const ByteSpan code = frame.payload.subspan(reader.offset());
+  if (code.empty()) {
+    std::ranges::copy(reference, symbols_.begin());
+    return {};
+  }
+  if (interface_.coder.kind == CoderKind::raw) {
+    return makeError("it is coded, the interface has no coder");
+  }
+  NARROWS_TRY(coder, difference_coder_.get());
+  NARROWS_CHECK(coder->decode(code, symbols_));
+  unfoldDifferences(symbols_, reference, coder_->layout().bits, symbols_);
   return {};
 }
 

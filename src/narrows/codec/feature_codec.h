@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "narrows/base/byte_io.h"
@@ -10,6 +11,7 @@
 #include "narrows/codec/frame.h"
 #include "narrows/codec/lossless.h"
 #include "narrows/codec/params.h"
+#include "narrows/codec/temporal.h"
 #include "narrows/tensor/tensor.h"
 
 /// A map to a feature frame and back: quantizer, packing, lossless coder, frame
@@ -31,6 +33,23 @@ class CoarseCoders {
   std::array<std::unique_ptr<LosslessCoder>, kMaxBits> coders_;
 };
 
+/// The coder of differences between frames: that of the interface, without its tables, which are
+/// for maps; made when it is first needed.
+class DifferenceCoder {
+ public:
+  DifferenceCoder(const CoderParams& coder, const SymbolLayout& layout)
+      : params_{coder.kind, coder.level, {}}, layout_(layout) {}
+  Result<LosslessCoder*> get();
+
+ private:
+  CoderParams params_;
+  SymbolLayout layout_;
+  std::unique_ptr<LosslessCoder> coder_;
+};
+
+/// In a stream (an interface with a key interval) a frame may refer to one that the receiver is
+/// known to have; who sends it says so by `acknowledge`. So a lost frame is never fatal: nothing
+/// refers to it.
 class FeatureEncoder {
  public:
   /// Fails where `validate` does.
@@ -45,9 +64,18 @@ class FeatureEncoder {
   /// Bits a symbol of the last frame; 8 without a quantizer.
   int lastBits() const { return last_bits_; }
 
+  /// The receiver has decoded the frame of this number: later frames may refer to it, for the next
+  /// kTemporalReach numbers. Numbers of other frames than the last ones are ignored.
+  void acknowledge(std::uint32_t sequence);
+  /// The next frame stands alone: the receiver asked for that, or may have forgotten its frames.
+  void startAnew();
+
  private:
   FeatureEncoder(const FeatureInterface& interface, std::unique_ptr<LosslessCoder> coder);
   Status encodeCoarse(std::uint32_t sequence, ByteVector& frame);
+  /// Makes of a frame, as it stands alone, one that refers to an earlier one where that is shorter.
+  Result<bool> encodeDifferences(std::span<const std::uint8_t> symbols, std::uint32_t sequence,
+                                 ByteVector& frame);
 
   FeatureInterface interface_;
   std::uint32_t fingerprint_;
@@ -56,6 +84,14 @@ class FeatureEncoder {
   std::vector<std::uint8_t> symbols_;
   std::vector<std::uint8_t> coarse_symbols_;
   int last_bits_;
+
+  DifferenceCoder difference_coder_;
+  FrameHistory sent_;
+  std::optional<FrameName> reference_;
+  /// Frames since the last one that stands alone.
+  std::uint32_t since_alone_ = 0;
+  std::vector<std::uint8_t> differences_;
+  ByteVector code_;
 };
 
 class FeatureDecoder {
@@ -66,16 +102,25 @@ class FeatureDecoder {
   /// another type; the map is then unchanged.
   Status decode(ByteSpan frame, MutableTensorView map);
 
+  /// The last frame failed only because the one that it refers to is not here: the sender should
+  /// start anew.
+  bool lacksReference() const { return lacks_reference_; }
+
  private:
   FeatureDecoder(const FeatureInterface& interface, std::unique_ptr<LosslessCoder> coder);
 
   Status decodeCoarse(ByteSpan payload);
+  Status decodeDifferences(const OpenedFrame& frame);
 
   FeatureInterface interface_;
   std::uint32_t fingerprint_;
   std::unique_ptr<LosslessCoder> coder_;
   CoarseCoders coarse_;
   std::vector<std::uint8_t> symbols_;
+
+  DifferenceCoder difference_coder_;
+  FrameHistory received_;
+  bool lacks_reference_ = false;
 };
 
 }  // namespace narrows

@@ -66,9 +66,9 @@ Result<FrameHeader> readFrameHeader(ByteSpan frame) {
     return makeError("frame of version {}, expected {}", version_and_form >> 4, kFrameVersion);
   }
   const int form = version_and_form & 15;
-  if (form > static_cast<int>(PayloadForm::coarse)) {
+  if (form > static_cast<int>(PayloadForm::temporal)) {
     return makeError("frame with payload form {}, expected 0 to {}", form,
-                     static_cast<int>(PayloadForm::coarse));
+                     static_cast<int>(PayloadForm::temporal));
   }
   FrameHeader header;
   header.form = static_cast<PayloadForm>(form);

@@ -24,6 +24,8 @@ enum class PayloadForm : std::uint8_t {
   /// A map with fewer bits a symbol than the interface's, because its frame would have been longer
   /// than the sender may send; packed or coded.
   coarse = 3,
+  /// The differences of a map from that of an earlier frame, coded.
+  temporal = 4,
 };
 
 struct FrameHeader {

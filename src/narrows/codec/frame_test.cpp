@@ -82,7 +82,7 @@ TEST(Frame, ErrorsSayWhatWasExpected) {
   };
   EXPECT_EQ(messageFor(0, 'M'), "frame starts with byte 77, expected 78");
   EXPECT_EQ(messageFor(1, 0x21), "frame of version 2, expected 1");
-  EXPECT_EQ(messageFor(1, 0x14), "frame with payload form 4, expected 0 to 3");
+  EXPECT_EQ(messageFor(1, 0x15), "frame with payload form 5, expected 0 to 4");
   EXPECT_EQ(messageFor(2, 0x00), "frame of another interface: fingerprint 0x5600, expected 0x5678");
   EXPECT_TRUE(messageFor(12, 'y').starts_with("frame 9 is damaged: its checksum is 0x"));
   EXPECT_EQ(openFrame({}, 1).error().message, "frame of 0 bytes, expected at least 12");

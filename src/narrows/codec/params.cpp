@@ -111,6 +111,10 @@ Status validateFeature(const FeatureInterface& feature) {
     return makeError("frames of at most {} bytes, expected at least {}, or 0 for no limit",
                      feature.max_frame_bytes, kSmallestFrameLimit);
   }
+  if (feature.key_interval > kMaxKeyInterval) {
+    return makeError("frames stand alone every {}, expected at most {}", feature.key_interval,
+                     kMaxKeyInterval);
+  }
   NARROWS_CHECK(validateQuantizer(feature.quantizer, feature.type).within("quantizer"));
   return validateCoder(feature.coder).within("coder");
 }

@@ -62,6 +62,8 @@ enum class CoderKind : std::uint8_t {
 /// Level of `context` where a byte costs more than a microsecond.
 inline constexpr int kMaximumEffort = 1;
 
+inline constexpr std::uint32_t kMaxKeyInterval = 1U << 16;
+
 struct CoderParams {
   CoderKind kind = CoderKind::raw;
   /// The library's own scale, see `levelRange`; -1 is its default. Only the encoder heeds it. For
@@ -84,6 +86,10 @@ struct FeatureInterface {
   /// kSmallestFrameLimit. A map whose frame would be longer travels with fewer bits a symbol, and
   /// is refused when one bit is too much. Only the encoder heeds it.
   std::size_t max_frame_bytes = 0;
+  /// Frames of a stream may refer to earlier ones that the receiver has: at most this many from one
+  /// that stands alone to the next, at most kMaxKeyInterval. 0: every frame stands alone. Either
+  /// side then keeps the maps of its last frames.
+  std::uint32_t key_interval = 0;
 
   friend bool operator==(const FeatureInterface&, const FeatureInterface&) = default;
 };

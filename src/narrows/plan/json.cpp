@@ -80,6 +80,9 @@ JsonValue writeInterface(const FeatureInterface& feature) {
   if (feature.max_frame_bytes != 0) {
     object.emplace_back("max_frame_bytes", static_cast<std::int64_t>(feature.max_frame_bytes));
   }
+  if (feature.key_interval != 0) {
+    object.emplace_back("key_interval", std::int64_t{feature.key_interval});
+  }
   return object;
 }
 
@@ -269,8 +272,8 @@ Result<InterfaceParams> readInterface(const JsonCursor& cursor) {
   if (kind != "feature") {
     return kind_at.error(fmt::format("expected \"feature\" or \"image\", found \"{}\"", kind));
   }
-  NARROWS_CHECK(
-      cursor.expectKeys({"kind", "dtype", "shape", "quantizer", "coder", "max_frame_bytes"}));
+  NARROWS_CHECK(cursor.expectKeys(
+      {"kind", "dtype", "shape", "quantizer", "coder", "max_frame_bytes", "key_interval"}));
   FeatureInterface feature;
   NARROWS_TRY(type, readType(cursor));
   feature.type = type;
@@ -285,6 +288,11 @@ Result<InterfaceParams> readInterface(const JsonCursor& cursor) {
     NARROWS_TRY(limit, limit_at.integer(static_cast<std::int64_t>(kSmallestFrameLimit),
                                         std::int64_t{1} << 40));
     feature.max_frame_bytes = static_cast<std::size_t>(limit);
+  }
+  if (cursor.has("key_interval")) {
+    NARROWS_TRY(interval_at, cursor.at("key_interval"));
+    NARROWS_TRY(interval, interval_at.integer(1, std::int64_t{kMaxKeyInterval}));
+    feature.key_interval = static_cast<std::uint32_t>(interval);
   }
   return InterfaceParams(std::move(feature));
 }

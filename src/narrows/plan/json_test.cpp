@@ -43,6 +43,7 @@ FeatureInterface randomInterface(const TensorType& type, std::mt19937& random) {
   FeatureInterface feature;
   feature.type = type;
   if (random() % 2 == 0) feature.max_frame_bytes = kSmallestFrameLimit + random() % 100'000;
+  if (random() % 2 == 0) feature.key_interval = 1 + random() % kMaxKeyInterval;
   feature.coder.kind = static_cast<CoderKind>(random() % 5);
   if (feature.coder.kind == CoderKind::context) {
     feature.coder.tables.resize(random() % 40);

@@ -1,0 +1,311 @@
+#include "narrows/codec/temporal.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "narrows/codec/feature_codec.h"
+#include "narrows/codec/test_maps.h"
+
+namespace narrows {
+namespace {
+
+constexpr CoderKind kCoders[] = {CoderKind::raw, CoderKind::deflate, CoderKind::lzma,
+                                 CoderKind::zstd, CoderKind::context};
+
+FeatureInterface streamInterface(CoderKind coder, int bits, std::uint32_t key_interval = 100,
+                                 int level = -1) {
+  FeatureInterface interface;
+  interface.type = {DType::f32, Shape{1, 6, 12, 14}};
+  interface.quantizer = {QuantizerKind::uniform, bits, Granularity::tensor, {0}, {1}};
+  interface.coder = {coder, level};
+  interface.key_interval = key_interval;
+  return interface;
+}
+
+/// A stream in which a few symbols change from map to map.
+class Scene {
+ public:
+  Scene(const FeatureInterface& interface, std::uint32_t seed)
+      : random_(seed), top_((1U << interface.quantizer.bits) - 1), map_(interface.type) {
+    for (float& value : map_.mutableAs<float>()) value = static_cast<float>(random_() % (top_ + 1));
+  }
+  const Tensor& map() const { return map_; }
+  void change(int places) {
+    const auto values = map_.mutableAs<float>();
+    for (int i = 0; i < places; ++i) {
+      values[random_() % values.size()] = static_cast<float>(random_() % (top_ + 1));
+    }
+  }
+
+ private:
+  std::mt19937 random_;
+  unsigned top_;
+  Tensor map_;
+};
+
+struct Ends {
+  FeatureEncoder encoder;
+  FeatureDecoder decoder;
+  Tensor map;
+};
+
+Ends makeEnds(const FeatureInterface& interface) {
+  auto encoder = FeatureEncoder::create(interface);
+  auto decoder = FeatureDecoder::create(interface);
+  NARROWS_ASSERT(encoder.ok() && decoder.ok());
+  return {std::move(*encoder), std::move(*decoder), Tensor(interface.type)};
+}
+
+bool sameMap(const Tensor& a, const Tensor& b) {
+  return std::ranges::equal(a.view().bytes(), b.view().bytes());
+}
+
+ByteVector send(FeatureEncoder& encoder, const Tensor& map, std::uint32_t sequence) {
+  ByteVector frame;
+  const Status status = encoder.encode(map, sequence, frame);
+  NARROWS_ASSERT(status.ok());
+  return frame;
+}
+
+PayloadForm formOf(const ByteVector& frame) {
+  return readFrameHeader(frame)->form;
+}
+
+TEST(FoldedDifferences, GiveEverySymbolBackAndStayInRange) {
+  for (int bits = 1; bits <= 8; ++bits) {
+    const unsigned count = 1U << bits;
+    for (unsigned reference = 0; reference < count; ++reference) {
+      std::vector<std::uint8_t> symbols(count);
+      for (unsigned s = 0; s < count; ++s) symbols[s] = static_cast<std::uint8_t>(s);
+      const std::vector<std::uint8_t> references(count, static_cast<std::uint8_t>(reference));
+      std::vector<std::uint8_t> folded(count);
+      foldDifferences(symbols, references, bits, folded);
+      EXPECT_EQ(folded[reference], 0);
+      std::vector<bool> seen(count, false);
+      for (const std::uint8_t value : folded) {
+        ASSERT_LT(value, count);
+        EXPECT_FALSE(seen[value]);
+        seen[value] = true;
+      }
+      unfoldDifferences(folded, references, bits, folded);
+      EXPECT_EQ(folded, symbols);
+    }
+  }
+}
+
+TEST(Stream, AStillSceneTakesSixteenBytesAFrame) {
+  for (const CoderKind coder : kCoders) {
+    if (coder == CoderKind::raw) continue;
+    const FeatureInterface interface = streamInterface(coder, 4);
+    Ends ends = makeEnds(interface);
+    const Scene scene(interface, 1);
+    for (std::uint32_t sequence = 0; sequence < 20; ++sequence) {
+      const ByteVector frame = send(ends.encoder, scene.map(), sequence);
+      ASSERT_TRUE(ends.decoder.decode(frame, ends.map.mutableView()).ok());
+      EXPECT_TRUE(sameMap(ends.map, scene.map()));
+      if (sequence > 0) {
+        EXPECT_EQ(frame.size(), kFrameHeaderBytes + 4);
+      }
+      ends.encoder.acknowledge(sequence);
+    }
+  }
+}
+
+TEST(Stream, FewChangesTakeFewBytesAtEveryWidthAndLevel) {
+  for (const int level : {0, kMaximumEffort}) {
+    for (int bits = 1; bits <= 8; ++bits) {
+      const FeatureInterface interface = streamInterface(CoderKind::context, bits, 100, level);
+      Ends ends = makeEnds(interface);
+      Scene scene(interface, 2);
+      std::size_t alone = 0;
+      for (std::uint32_t sequence = 0; sequence < 6; ++sequence) {
+        const ByteVector frame = send(ends.encoder, scene.map(), sequence);
+        ASSERT_TRUE(ends.decoder.decode(frame, ends.map.mutableView()).ok());
+        EXPECT_TRUE(sameMap(ends.map, scene.map()));
+        if (sequence == 0) alone = frame.size();
+        if (sequence > 0) {
+          EXPECT_EQ(formOf(frame), PayloadForm::temporal);
+          EXPECT_LT(frame.size(), alone * 3 / 4);
+        }
+        ends.encoder.acknowledge(sequence);
+        scene.change(10);
+      }
+    }
+  }
+}
+
+/// Frames and answers are lost, late and doubled, the receiver forgets and restarts: every frame
+/// that decodes gives its map, and the stream goes on.
+TEST(Stream, LossesReorderingAndRestartsAreNeverFatal) {
+  const std::uint32_t seed = test::propertySeed();
+  SCOPED_TRACE(test::seedTrace(seed));
+  for (const CoderKind coder : kCoders) {
+    SCOPED_TRACE(toString(coder));
+    std::mt19937 random(seed);
+    const FeatureInterface interface = streamInterface(coder, 3, 20);
+    Ends ends = makeEnds(interface);
+    Scene scene(interface, seed);
+    std::vector<std::pair<ByteVector, Tensor>> late;
+    std::size_t decoded = 0;
+    std::size_t lacking = 0;
+    std::size_t temporal = 0;
+    std::uint32_t first = 0xFFFFFFF0U;
+    for (std::uint32_t i = 0; i < 400; ++i) {
+      const std::uint32_t sequence = first + i;
+      scene.change(static_cast<int>(random() % 8));
+      const ByteVector frame = send(ends.encoder, scene.map(), sequence);
+      temporal += formOf(frame) == PayloadForm::temporal ? 1U : 0U;
+      const auto deliver = [&](const ByteVector& bytes, const Tensor& map, std::uint32_t number) {
+        const bool good = ends.decoder.decode(bytes, ends.map.mutableView()).ok();
+        if (good) {
+          ++decoded;
+          ASSERT_TRUE(sameMap(ends.map, map));
+          if (random() % 4 != 0) ends.encoder.acknowledge(number);
+        } else {
+          ASSERT_TRUE(ends.decoder.lacksReference());
+          ++lacking;
+          ends.encoder.startAnew();
+        }
+      };
+      switch (random() % 8) {
+        case 0:  // lost
+          break;
+        case 1: {  // later
+          Tensor copy(interface.type);
+          std::ranges::copy(scene.map().view().bytes(), copy.mutableView().bytes().begin());
+          late.emplace_back(frame, std::move(copy));
+          break;
+        }
+        case 2:  // twice
+          deliver(frame, scene.map(), sequence);
+          deliver(frame, scene.map(), sequence);
+          break;
+        default:
+          deliver(frame, scene.map(), sequence);
+      }
+      if (!late.empty() && random() % 3 == 0) {
+        const std::uint32_t number = readFrameHeader(late.back().first)->sequence;
+        deliver(late.back().first, late.back().second, number);
+        late.pop_back();
+      }
+      if (random() % 50 == 0) ends.decoder = std::move(*FeatureDecoder::create(interface));
+      if (random() % 50 == 0) {
+        // The sender restarts, with numbers that were in use before.
+        ends.encoder = std::move(*FeatureEncoder::create(interface));
+        first -= 3;
+      }
+    }
+    EXPECT_GT(decoded, 250U);
+    EXPECT_LT(lacking, 60U);
+    EXPECT_EQ(temporal > 100, coder != CoderKind::raw) << temporal;
+  }
+}
+
+TEST(Stream, FramesThatStandAloneComeAtLeastAsOftenAsAsked) {
+  const FeatureInterface interface = streamInterface(CoderKind::context, 2, 7);
+  Ends ends = makeEnds(interface);
+  const Scene scene(interface, 3);
+  for (std::uint32_t sequence = 0; sequence < 40; ++sequence) {
+    const ByteVector frame = send(ends.encoder, scene.map(), sequence);
+    EXPECT_EQ(formOf(frame) == PayloadForm::temporal, sequence % 7 != 0) << sequence;
+    ends.encoder.acknowledge(sequence);
+  }
+}
+
+TEST(Stream, NothingRefersToAFrameThatWasNotAcknowledgedOrIsFarBack) {
+  const FeatureInterface interface = streamInterface(CoderKind::context, 2);
+  Ends ends = makeEnds(interface);
+  const Scene scene(interface, 4);
+  for (std::uint32_t sequence = 0; sequence < 3; ++sequence) {
+    EXPECT_NE(formOf(send(ends.encoder, scene.map(), sequence)), PayloadForm::temporal);
+  }
+  ends.encoder.acknowledge(77);
+  EXPECT_NE(formOf(send(ends.encoder, scene.map(), 3)), PayloadForm::temporal);
+  ends.encoder.acknowledge(3);
+  EXPECT_EQ(formOf(send(ends.encoder, scene.map(), 3 + kTemporalReach)), PayloadForm::temporal);
+  EXPECT_NE(formOf(send(ends.encoder, scene.map(), 4 + kTemporalReach)), PayloadForm::temporal);
+  // Without a stream an acknowledgement changes nothing.
+  FeatureInterface alone = interface;
+  alone.key_interval = 0;
+  Ends plain = makeEnds(alone);
+  for (std::uint32_t sequence = 0; sequence < 3; ++sequence) {
+    EXPECT_NE(formOf(send(plain.encoder, scene.map(), sequence)), PayloadForm::temporal);
+    plain.encoder.acknowledge(sequence);
+  }
+}
+
+TEST(Stream, KeepsTheLimitOfAFrame) {
+  FeatureInterface interface = streamInterface(CoderKind::context, 4);
+  interface.max_frame_bytes = 400;
+  Ends ends = makeEnds(interface);
+  Scene scene(interface, 5);
+  bool referred = false;
+  for (std::uint32_t sequence = 0; sequence < 30; ++sequence) {
+    const ByteVector frame = send(ends.encoder, scene.map(), sequence);
+    EXPECT_LE(frame.size(), 400U);
+    ASSERT_TRUE(ends.decoder.decode(frame, ends.map.mutableView()).ok());
+    if (formOf(frame) != PayloadForm::coarse) {
+      EXPECT_TRUE(sameMap(ends.map, scene.map()));
+    }
+    referred = referred || formOf(frame) == PayloadForm::temporal;
+    ends.encoder.acknowledge(sequence);
+  }
+  EXPECT_FALSE(referred) << "nothing refers to a coarse frame";
+}
+
+constexpr std::uint32_t kSequence = 41;
+
+TEST(Stream, DamagedAndHostileFramesGiveAnErrorOrAMap) {
+  for (const CoderKind coder : kCoders) {
+    if (coder == CoderKind::raw) continue;
+    SCOPED_TRACE(toString(coder));
+    const FeatureInterface interface = streamInterface(coder, 3);
+    Ends ends = makeEnds(interface);
+    Scene scene(interface, 6);
+    const ByteVector key = send(ends.encoder, scene.map(), kSequence);
+    ends.encoder.acknowledge(kSequence);
+    scene.change(20);
+    const ByteVector frame = send(ends.encoder, scene.map(), kSequence + 1);
+    ASSERT_EQ(formOf(frame), PayloadForm::temporal);
+
+    const auto damagedDecodes = [&](ByteVector damaged) {
+      EXPECT_TRUE(ends.decoder.decode(key, ends.map.mutableView()).ok());
+      sealFrame(damaged, PayloadForm::temporal, fingerprint(interface), kSequence + 1);
+      const bool good = ends.decoder.decode(damaged, ends.map.mutableView()).ok();
+      for (const float value : std::as_const(ends.map).as<float>()) {
+        EXPECT_TRUE(value >= 0 && value <= 7);
+      }
+      return good;
+    };
+    // Without its reference it is refused, and says why.
+    EXPECT_FALSE(ends.decoder.decode(frame, ends.map.mutableView()).ok());
+    EXPECT_TRUE(ends.decoder.lacksReference());
+    ASSERT_TRUE(damagedDecodes(frame));
+    EXPECT_TRUE(sameMap(ends.map, scene.map()));
+    for (std::size_t length = 0; length < frame.size(); ++length) {
+      EXPECT_FALSE(ends.decoder.decode(ByteSpan(frame).first(length), ends.map.mutableView()).ok());
+      if (length < kFrameHeaderBytes) continue;
+      (void)damagedDecodes(
+          ByteVector(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(length)));
+    }
+    for (std::size_t bit = 0; bit < frame.size() * 8; ++bit) {
+      ByteVector damaged = frame;
+      damaged[bit / 8] ^= std::byte{1} << (bit % 8);
+      EXPECT_FALSE(ends.decoder.decode(damaged, ends.map.mutableView()).ok()) << bit;
+      const bool in_name = bit / 8 >= kFrameHeaderBytes && bit / 8 < kFrameHeaderBytes + 4;
+      const bool good = damagedDecodes(std::move(damaged));
+      EXPECT_FALSE(good && in_name) << bit;
+    }
+    // An interface without a stream knows no such frames.
+    FeatureInterface alone = interface;
+    alone.key_interval = 0;
+    FeatureDecoder plain = std::move(*FeatureDecoder::create(alone));
+    EXPECT_EQ(fingerprint(alone), fingerprint(interface));
+    EXPECT_TRUE(plain.decode(key, ends.map.mutableView()).ok());
+    EXPECT_FALSE(plain.decode(frame, ends.map.mutableView()).ok());
+  }
+}
+
+}  // namespace
+}  // namespace narrows
