@@ -13,7 +13,9 @@
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
 #include "narrows/codec/frame.h"
+#include "narrows/cost/profiles.h"
 #include "narrows/planner/group_planner.h"
+#include "narrows/planner/memory_planner.h"
 
 namespace narrows {
 namespace {
@@ -25,6 +27,9 @@ struct PlanOptions {
   std::size_t in_flight = 4;
   std::string out;
   bool timeline = false;
+  std::string memory;
+  std::string device = "raspberry-pi4";
+  std::string disk = "100MB";
   OutputOptions output;
 };
 
@@ -124,17 +129,75 @@ void printJson(const Planned& planned, const PlanOptions& options) {
              document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-Status writePlan(Planned& planned, const std::string& path) {
-  NARROWS_TRY(description, requireDescription(planned.model));
+/// A bundle with the pieces of a plan.
+Status writePieces(const LoadedModel& model, SplitModel split, const std::string& path) {
+  NARROWS_TRY(description, requireDescription(model));
   Bundle bundle;
-  bundle.name = planned.model.name;
-  bundle.plan = std::move(planned.planning.best.split.plan);
-  bundle.pieces = std::move(planned.planning.best.split.pieces);
+  bundle.name = model.name;
+  bundle.plan = std::move(split.plan);
+  bundle.pieces = std::move(split.pieces);
   bundle.description = std::move(description);
   return writeBundle(bundle, path);
 }
 
+/// One device that is too small: pieces in a row.
+Status planMemory(const PlanOptions& options) {
+  MemoryPlannerOptions limits;
+  limits.memory = parseByteCount(options.memory);
+  limits.read_bytes_per_s = parseByteCount(options.disk);
+  if (!(limits.memory > 0)) return makeError("--memory: \"{}\", expected 64MB", options.memory);
+  if (!(limits.read_bytes_per_s > 0)) {
+    return makeError("--disk: \"{}\", expected bytes a second such as 100MB", options.disk);
+  }
+  NARROWS_TRY(device, findDeviceModel(options.device));
+  DeviceGroup group;
+  group.devices.push_back({device.name, device, LinkModel(), std::nullopt});
+  ModelOptions wanted = options.model;
+  wanted.types_only = options.out.empty();
+  NARROWS_TRY(model, loadModel(wanted));
+  NARROWS_TRY(planning, planWithinMemory(model.graph, group, limits));
+  const Table stages = stageTable(model.graph, group, planning.design);
+  const double slower = planning.time / planning.floor;
+  switch (options.output.format()) {
+    case OutputFormat::terminal:
+      fmt::print(
+          "{} on {} within {:.4g} MB for weights and maps: {} pieces in a row, most in use "
+          "{:.4g} MB\n(piece {}). {:.4g} s with weights read at {:.4g} MB/s, {:.3f} times the "
+          "{:.4g} s without a limit (modelled).\n\n{}",
+          model.name, device.name, limits.memory / 1e6, planning.split.pieces.size(),
+          static_cast<double>(planning.peak) / 1e6,
+          planning.split.plan.pieces[planning.peak_piece].name, planning.time.value(),
+          limits.read_bytes_per_s / 1e6, slower, planning.floor.value(), stages.terminal());
+      break;
+    case OutputFormat::csv:
+      fmt::print("{}", stages.csv());
+      break;
+    case OutputFormat::json: {
+      nlohmann::ordered_json document;
+      document["model"] = model.name;
+      document["device"] = device.name;
+      document["memory_bytes"] = limits.memory;
+      document["pieces"] = planning.split.pieces.size();
+      document["peak_bytes"] = planning.peak;
+      document["time_s"] = planning.time.value();
+      document["floor_s"] = planning.floor.value();
+      document["weight_bytes_read"] = planning.weight_bytes;
+      document["origin"] = "modelled";
+      document["stages"] = nlohmann::ordered_json::parse(stages.json());
+      fmt::print("{}\n",
+                 document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+      break;
+    }
+  }
+  if (options.out.empty()) return {};
+  return writePieces(model, std::move(planning.split), options.out);
+}
+
 Status plan(const PlanOptions& options) {
+  if (!options.memory.empty()) return planMemory(options);
+  if (options.devices.empty()) {
+    return makeError("expected --devices FILE for a group, or --memory SIZE for one device");
+  }
   NARROWS_TRY(planned, choosePlan(options));
   switch (options.output.format()) {
     case OutputFormat::terminal:
@@ -149,7 +212,7 @@ Status plan(const PlanOptions& options) {
       break;
   }
   if (options.out.empty()) return {};
-  NARROWS_CHECK(writePlan(planned, options.out));
+  NARROWS_CHECK(writePieces(planned.model, std::move(planned.planning.best.split), options.out));
   if (options.output.format() == OutputFormat::terminal) fmt::print("wrote {}\n", options.out);
   return {};
 }
@@ -157,17 +220,26 @@ Status plan(const PlanOptions& options) {
 }  // namespace
 
 int runPlan(std::span<const std::string> arguments) {
-  Arguments parser("plan",
-                   "Spread a network over a group of devices: tiles, slices, pipelines, or fewer "
-                   "devices; within each one's memory.",
-                   "narrows plan zoo:yolov2 --devices examples/six-boards.toml\n  narrows plan "
-                   "model.onnx --devices boards.toml --objective throughput --timeline --out "
-                   "group.narrows");
+  Arguments parser(
+      "plan",
+      "Spread a network over a group of devices: tiles, slices, pipelines, or fewer "
+      "devices; within each one's memory.",
+      "narrows plan zoo:yolov2 --devices examples/six-boards.toml\n  narrows plan zoo:vgg16 "
+      "--memory 64MB\n  narrows plan "
+      "model.onnx --devices boards.toml --objective throughput --timeline --out "
+      "group.narrows");
   PlanOptions options;
   CLI::App& app = parser.app();
   addModelOptions(app, options.model);
-  app.add_option("--devices", options.devices, "Devices, links and memory (see docs/groups.md)")
-      ->required();
+  auto* devices = app.add_option("--devices", options.devices,
+                                 "Devices, links and memory (see docs/groups.md)");
+  app.add_option("--memory", options.memory,
+                 "Instead of a group: one device with so much for weights and maps, such as 64MB")
+      ->excludes(devices);
+  app.add_option("--device", options.device, "That device: a profile, or FILE.toml")
+      ->capture_default_str();
+  app.add_option("--disk", options.disk, "Bytes of weights it reads in a second")
+      ->capture_default_str();
   app.add_option("--objective", options.objective,
                  "latency, throughput, traffic, memory (of the fullest device) or energy")
       ->capture_default_str();

@@ -93,6 +93,9 @@ class StageSpace {
   /// How long the flow takes: the busiest way, or all of a shared medium.
   double secondsOf(const Flow& flow) const;
 
+  /// Seconds that a share of a node's work takes; its overhead is not shared.
+  double timeOn(std::size_t device, std::size_t node, double share) const;
+
   /// The stages of the plan builder for a path through this space.
   std::vector<GroupStage> designOf(std::span<const std::size_t> path) const;
 
@@ -107,7 +110,6 @@ class StageSpace {
   Status addStage(std::size_t begin, std::size_t end, std::size_t layout);
   Status addSums(std::size_t begin, std::size_t end, std::size_t layout);
   Region boxOf(const Layout& layout, std::size_t part, const Shape& shape) const;
-  double timeOn(std::size_t device, std::size_t node, double share) const;
   void addFlow(const PartReads& reads, std::size_t from, Flow& flow) const;
   void holdBoxes();
   void findFlows();

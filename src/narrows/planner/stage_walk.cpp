@@ -12,6 +12,7 @@ void StageWalk::read(ValueId value, const Region& box) {
 Result<StageWalk::Step> StageWalk::back(NodeId id) {
   const Node& node = graph_->node(id);
   first_ = id.index();
+  made_ = 0;
   Step step;
   const auto bytes = [&](ValueId value, const Region& box) {
     return static_cast<double>(box.elements()) *
@@ -28,6 +29,7 @@ Result<StageWalk::Step> StageWalk::back(NodeId id) {
                   static_cast<double>(graph_->shape(value).elements()) /
                   static_cast<double>(node.outputs.size());
     step.bytes += bytes(value, need.produced);
+    made_ += bytes(value, need.produced);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (!need.inputs[i]) continue;
       if (graph_->value(node.inputs[i]).isConstant()) {
@@ -39,6 +41,21 @@ Result<StageWalk::Step> StageWalk::back(NodeId id) {
     }
   }
   return step;
+}
+
+std::vector<StageWalk::Live> StageWalk::live() const {
+  std::vector<Live> live{{first_, made_}};
+  for (std::size_t v = 0; v < read_.size(); ++v) {
+    if (!read_[v] && !wanted_[v]) continue;
+    const Value& value = graph_->value(ValueId(v));
+    if (!value.producer.valid() || value.producer.index() >= first_) continue;
+    const Region box = !read_[v]    ? *wanted_[v]
+                       : wanted_[v] ? read_[v]->hull(*wanted_[v])
+                                    : *read_[v];
+    live.push_back({value.producer.index(), static_cast<double>(box.elements()) *
+                                                static_cast<double>(byteSize(value.type.dtype))});
+  }
+  return live;
 }
 
 std::vector<ValueBox> StageWalk::reads() const {

@@ -30,6 +30,15 @@ class StageWalk {
   /// Nodes come in falling order, none left out.
   Result<Step> back(NodeId node);
 
+  /// A value that is there while a node runs, and the node that makes it.
+  struct Live {
+    std::size_t maker = 0;
+    double bytes = 0;
+  };
+  /// Those of the node walked over last: its results, and what it and nodes behind it read that
+  /// earlier nodes make. Inputs of the model are left out.
+  std::vector<Live> live() const;
+
   /// What the nodes walked over read of values that none of them makes.
   std::vector<ValueBox> reads() const;
 
@@ -38,6 +47,7 @@ class StageWalk {
   std::vector<std::optional<Region>> wanted_;
   std::vector<std::optional<Region>> read_;
   std::size_t first_ = static_cast<std::size_t>(-1);
+  double made_ = 0;  // bytes of the last node's results
 };
 
 }  // namespace narrows

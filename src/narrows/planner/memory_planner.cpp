@@ -1,0 +1,302 @@
+#include "narrows/planner/memory_planner.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
+
+#include "narrows/cost/group_simulator.h"
+#include "narrows/graph/liveness.h"
+#include "narrows/planner/stage_space.h"
+#include "narrows/planner/stage_walk.h"
+
+namespace narrows {
+namespace {
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+/// To open a piece and make it ready; assumed. It also lets one piece be better than several.
+constexpr double kPieceSeconds = 1e-3;
+/// Plans are built so often until one keeps the limit as built.
+constexpr int kMostRounds = 8;
+/// Layers that a stage spans at most when it is tiled.
+constexpr std::size_t kMostFused = 16;
+constexpr std::array<std::pair<std::size_t, std::size_t>, 12> kGrids{{{1, 1},
+                                                                      {2, 1},
+                                                                      {3, 1},
+                                                                      {4, 1},
+                                                                      {3, 2},
+                                                                      {6, 1},
+                                                                      {4, 2},
+                                                                      {4, 3},
+                                                                      {4, 4},
+                                                                      {6, 4},
+                                                                      {6, 6},
+                                                                      {8, 8}}};
+constexpr std::array<std::size_t, 10> kSlices{2, 3, 4, 6, 8, 12, 16, 24, 32, 64};
+
+double bytesOf(const Graph& graph, const ValueBox& box) {
+  return static_cast<double>(box.box.elements()) *
+         static_cast<double>(byteSize(graph.type(box.value).dtype));
+}
+
+/// What a stage takes that runs its parts one after another.
+struct Sequence {
+  double seconds = 0;
+  double peak = 0;
+};
+
+class MemorySearch {
+ public:
+  MemorySearch(const Graph& graph, const StageSpace& space, const MemoryPlannerOptions& options)
+      : graph_(graph), space_(space), options_(options) {}
+
+  Result<std::vector<GroupStage>> run() {
+    const std::size_t count = space_.boundaries().size();
+    best_.assign(count, kNever);
+    taken_.resize(count);
+    best_[0] = 0;
+    for (std::size_t end = 1; end < count; ++end) {
+      for (const auto& [rows, columns] : kGrids) NARROWS_CHECK(tryGrid(end, rows, columns));
+      for (const std::size_t parts : kSlices) NARROWS_CHECK(trySlices(end, parts));
+    }
+    if (best_.back() < kNever) return trace();
+    std::size_t stuck = count - 1;
+    while (stuck > 1 && best_[stuck - 1] == kNever) --stuck;
+    const Node& node = graph_.nodes()[space_.boundaries()[stuck] - 1];
+    return makeError("layer \"{}\" needs {:.3g} MB at least, however it is divided", node.name,
+                     needed_[stuck] / 1e6);
+  }
+
+ private:
+  struct Taken {
+    std::size_t begin = 0;
+    StageDivision division;
+  };
+
+  double crossingBytes(std::size_t boundary) const {
+    double bytes = 0;
+    for (const ValueId value : space_.crossing(boundary)) {
+      bytes += static_cast<double>(graph_.type(value).bytes());
+    }
+    return bytes;
+  }
+  /// Of what the stage makes and leaves behind.
+  double madeBytes(std::size_t begin, std::size_t end) const {
+    double bytes = 0;
+    for (const ValueId value : space_.crossing(end)) {
+      const NodeId producer = graph_.value(value).producer;
+      const bool made = producer.valid() && producer.index() >= space_.boundaries()[begin];
+      if (made) bytes += static_cast<double>(graph_.type(value).bytes());
+    }
+    return bytes;
+  }
+
+  void offer(std::size_t begin, std::size_t end, const Sequence& stage, StageDivision division) {
+    needed_.resize(space_.boundaries().size(), kNever);
+    needed_[end] = std::min(needed_[end], stage.peak);
+    if (stage.peak > options_.memory) return;
+    const double total = best_[begin] + stage.seconds;
+    if (total >= best_[end]) return;
+    best_[end] = total;
+    taken_[end] = {begin, std::move(division)};
+  }
+
+  /// Walks one part back over every depth and adds it to the stages that end here.
+  Status walkPart(std::size_t end, std::span<const ValueBox> wanted, bool divided,
+                  std::vector<Sequence>& stages) const {
+    StageWalk walk(graph_);
+    for (const ValueBox& box : wanted) walk.want(box.value, box.box);
+    const auto boundaries = space_.boundaries();
+    std::vector<double> live(stages.size(), 0);  // by depth
+    double seconds = 0;
+    double weights = 0;
+    for (std::size_t depth = 0; depth < stages.size(); ++depth) {
+      const std::size_t begin = end - 1 - depth;
+      for (std::size_t n = boundaries[begin + 1]; n-- > boundaries[begin];) {
+        NARROWS_TRY(step, walk.back(NodeId(n)));
+        if (step.share == 0) continue;
+        seconds += space_.timeOn(0, n, step.share);
+        weights += step.weights;
+        const auto values = walk.live();
+        for (std::size_t d = depth; d < stages.size(); ++d) {
+          double bytes = 0;
+          for (const StageWalk::Live& value : values) {
+            if (value.maker >= boundaries[end - 1 - d]) bytes += value.bytes;
+          }
+          live[d] = std::max(live[d], bytes);
+        }
+      }
+      double copies = 0;
+      for (const ValueBox& box : walk.reads()) copies += bytesOf(graph_, box);
+      Sequence& stage = stages[depth];
+      stage.seconds += seconds + weights / options_.read_bytes_per_s + kPieceSeconds;
+      stage.peak = std::max(stage.peak, weights + live[depth] + (divided ? copies : 0));
+    }
+    return {};
+  }
+
+  Status tryGrid(std::size_t end, std::size_t rows, std::size_t columns) {
+    const bool divided = rows * columns > 1;
+    const std::size_t depth = divided ? std::min(end, kMostFused) : end;
+    std::vector<Sequence> stages(depth);
+    const GridStage grid{std::vector<double>(rows, 1.0), std::vector<double>(columns, 1.0),
+                         std::vector<DeviceId>(rows * columns, DeviceId(0))};
+    for (std::size_t part = 0; part < rows * columns; ++part) {
+      std::vector<ValueBox> wanted;
+      for (const ValueId value : space_.crossing(end)) {
+        const Shape& shape = graph_.shape(value);
+        Region box = Region::whole(shape);
+        if (divided && shape.rank() == 4) {
+          box = box.with(2, intervalsOf(shape[2], grid.rows)[part / columns])
+                    .with(3, intervalsOf(shape[3], grid.columns)[part % columns]);
+        } else if (part > 0) {
+          continue;
+        }
+        if (!box.empty()) wanted.push_back({value, box});
+      }
+      NARROWS_CHECK(walkPart(end, wanted, divided, stages));
+    }
+    for (std::size_t d = 0; d < stages.size(); ++d) {
+      const std::size_t begin = end - 1 - d;
+      Sequence stage = stages[d];
+      stage.peak += crossingBytes(begin);
+      if (divided) stage.peak += madeBytes(begin, end);
+      offer(begin, end, stage, divided ? StageDivision(grid) : WholeStage{DeviceId(0)});
+    }
+    return {};
+  }
+
+  Status trySlices(std::size_t end, std::size_t parts) {
+    std::vector<Sequence> stages(1);
+    const FilterStage slices{std::vector<double>(parts, 1.0),
+                             std::vector<DeviceId>(parts, DeviceId(0))};
+    for (std::size_t part = 0; part < parts; ++part) {
+      std::vector<ValueBox> wanted;
+      for (const ValueId value : space_.crossing(end)) {
+        const Shape& shape = graph_.shape(value);
+        Region box = Region::whole(shape);
+        if (shape.rank() >= 2) box = box.with(1, intervalsOf(shape[1], slices.shares)[part]);
+        if (!box.empty()) wanted.push_back({value, box});
+      }
+      // A slice reads its input in place when it needs all of it, as filters do.
+      NARROWS_CHECK(walkPart(end, wanted, false, stages));
+    }
+    Sequence stage = stages[0];
+    stage.peak += crossingBytes(end - 1) + madeBytes(end - 1, end);
+    offer(end - 1, end, stage, slices);
+    return {};
+  }
+
+  std::vector<GroupStage> trace() const {
+    std::vector<GroupStage> stages;
+    for (std::size_t end = best_.size() - 1; end > 0; end = taken_[end].begin) {
+      stages.push_back({space_.boundaries()[end], taken_[end].division});
+    }
+    std::reverse(stages.begin(), stages.end());
+    return stages;
+  }
+
+  const Graph& graph_;
+  const StageSpace& space_;
+  const MemoryPlannerOptions& options_;
+  std::vector<double> best_;
+  std::vector<double> needed_;
+  std::vector<Taken> taken_;
+};
+
+}  // namespace
+
+std::vector<std::size_t> sequenceMemory(const SplitModel& split) {
+  const Plan& plan = split.plan;
+  // The last piece that reads each port of each piece, and each input of the model.
+  const std::size_t pieces = plan.pieces.size();
+  std::vector<std::vector<std::size_t>> last(pieces + 1);
+  for (std::size_t p = 0; p < pieces; ++p) last[p].assign(plan.pieces[p].outputs.size(), p);
+  last[pieces].assign(plan.inputs.size(), 0);
+  std::vector<std::vector<std::size_t>> copied(pieces);
+  for (std::size_t p = 0; p < pieces; ++p) copied[p].assign(plan.pieces[p].inputs.size(), 0);
+  for (const Transfer& transfer : plan.transfers) {
+    const std::size_t source =
+        transfer.source.piece.valid() ? transfer.source.piece.index() : pieces;
+    const std::size_t reader =
+        transfer.destination.piece.valid() ? transfer.destination.piece.index() : pieces;
+    std::size_t& until = last[source][transfer.source.port];
+    until = std::max(until, reader);
+    if (reader == pieces) continue;
+    const TensorType& type = source == pieces
+                                 ? plan.inputs[transfer.source.port].type
+                                 : plan.pieces[source].outputs[transfer.source.port].type;
+    const Port& port = plan.pieces[reader].inputs[transfer.destination.port];
+    const bool in_place = transfer.mode == TransferMode::copy &&
+                          transfer.from == Region::whole(type.shape) && type == port.type;
+    if (!in_place) copied[reader][transfer.destination.port] = port.type.bytes();
+  }
+  std::vector<std::size_t> memory;
+  for (std::size_t p = 0; p < pieces; ++p) {
+    const MemoryNeed need = peakMemory(split.pieces[p]);
+    std::size_t inputs = 0;
+    std::size_t copies = 0;
+    for (std::size_t i = 0; i < plan.pieces[p].inputs.size(); ++i) {
+      inputs += plan.pieces[p].inputs[i].type.bytes();
+      copies += copied[p][i];
+    }
+    // Inputs stay while the piece runs: read in place they are held by whoever made them.
+    std::size_t held = copies;
+    for (std::size_t source = 0; source <= pieces; ++source) {
+      if (source != pieces && source >= p) continue;
+      const std::vector<Port>& ports = source == pieces ? plan.inputs : plan.pieces[source].outputs;
+      for (std::size_t i = 0; i < ports.size(); ++i) {
+        if (last[source][i] >= p) held += ports[i].type.bytes();
+      }
+    }
+    const std::size_t between = need.activations > inputs ? need.activations - inputs : 0;
+    memory.push_back(need.weights + between + held);
+  }
+  return memory;
+}
+
+Result<MemoryPlanning> planWithinMemory(const Graph& graph, const DeviceGroup& group,
+                                        const MemoryPlannerOptions& options) {
+  if (group.devices.size() != 1) return makeError("expected one device");
+  if (!(options.memory > 0) || !(options.read_bytes_per_s > 0)) {
+    return makeError("expected memory and a rate of reading above 0");
+  }
+  NARROWS_TRY(space, StageSpace::create(graph, group));
+  MemoryPlanning planning;
+  MemoryPlannerOptions target = options;
+  for (int round = 0; round < kMostRounds; ++round) {
+    NARROWS_TRY(stages, MemorySearch(graph, space, target).run());
+    planning.design.devices = {{group.devices[0].name}};
+    planning.design.source = planning.design.sink = DeviceId(0);
+    planning.design.stages = std::move(stages);
+    NARROWS_TRY(split, buildGroupPlan(graph, planning.design));
+    planning.split = std::move(split);
+    const std::vector<std::size_t> memory = sequenceMemory(planning.split);
+    const auto largest = std::max_element(memory.begin(), memory.end());
+    planning.peak = *largest;
+    planning.peak_piece = static_cast<std::size_t>(largest - memory.begin());
+    // The search adds up what a stage holds and not what passes it by.
+    const double excess = static_cast<double>(planning.peak) - options.memory;
+    if (excess <= 0) break;
+    if (round + 1 == kMostRounds) {
+      return makeError("no plan keeps {:.3g} MB: piece \"{}\" needs {:.3g} MB",
+                       options.memory / 1e6, planning.split.plan.pieces[planning.peak_piece].name,
+                       static_cast<double>(planning.peak) / 1e6);
+    }
+    target.memory -= excess;
+  }
+  NARROWS_TRY(costs, groupCosts(group, graph, planning.split.plan, planning.split.pieces));
+  for (const PieceCost& cost : costs) {
+    planning.time += cost.time;
+    planning.weight_bytes += cost.weights;
+  }
+  planning.time += Seconds(kPieceSeconds * static_cast<double>(costs.size()));
+  planning.time += Seconds(static_cast<double>(planning.weight_bytes) / options.read_bytes_per_s);
+  NARROWS_TRY(whole, ComputeModel::create(group.devices[0].model, graph));
+  NARROWS_TRY(floor, whole.cost(graph));
+  planning.floor =
+      floor.time + Seconds(static_cast<double>(floor.weights) / options.read_bytes_per_s);
+  return planning;
+}
+
+}  // namespace narrows
