@@ -1,8 +1,11 @@
 #include "narrows/codec/temporal.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string>
+#include <string_view>
 
 #include "narrows/codec/feature_codec.h"
 #include "narrows/codec/test_maps.h"
@@ -255,6 +258,55 @@ TEST(Stream, KeepsTheLimitOfAFrame) {
 }
 
 constexpr std::uint32_t kSequence = 41;
+
+std::string hex(ByteSpan bytes) {
+  std::string text;
+  for (const std::byte byte : bytes) {
+    text += fmt::format("{:02X}", std::to_integer<unsigned>(byte));
+  }
+  return text;
+}
+
+/// A frame of the map i mod 5 mod 2^bits and the one after it, in which every fortieth symbol is 1.
+struct GoldenPair {
+  int level;
+  int bits;
+  std::string_view frame;
+};
+constexpr GoldenPair kGolden[] = {{0, 2,
+                                   "4E14E8982A000000C765F7BB01CB27B7F09D0C118A5A89E6949A98350ED50A5"
+                                   "4DB745A54D80999F72FD4A9663798A761459A8A615688"},
+                                  {0, 4,
+                                   "4E14AB522A00000069B16B1701FF6F63695830003799108A82CAC6611609095"
+                                   "4E10F028157083DC8D0D08ED038B0918DF18AD5D6B40A8AB52010"},
+                                  {kMaximumEffort, 4,
+                                   "4E14AB522A000000C5E3BEBA0190BE9599FF74953CF7A9FA06FA46453965AC7"
+                                   "E37E57B6FA82C226178B2A53846CC36"}};
+
+TEST(GoldenStreams, DecodeToTheirMaps) {
+  for (const GoldenPair& golden : kGolden) {
+    const FeatureInterface interface =
+        streamInterface(CoderKind::context, golden.bits, 100, golden.level);
+    Ends ends = makeEnds(interface);
+    Tensor map(interface.type);
+    const auto values = map.mutableAs<float>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<float>(i % 5 % (std::size_t{1} << golden.bits));
+    }
+    const ByteVector key = send(ends.encoder, map, kSequence);
+    ends.encoder.acknowledge(kSequence);
+    for (std::size_t i = 0; i < values.size(); i += 40) values[i] = 1;
+    EXPECT_EQ(hex(send(ends.encoder, map, kSequence + 1)), golden.frame);
+    ByteVector stored;
+    for (std::size_t i = 0; i + 1 < golden.frame.size(); i += 2) {
+      stored.push_back(
+          static_cast<std::byte>(std::stoul(std::string(golden.frame.substr(i, 2)), nullptr, 16)));
+    }
+    ASSERT_TRUE(ends.decoder.decode(key, ends.map.mutableView()).ok());
+    EXPECT_TRUE(ends.decoder.decode(stored, ends.map.mutableView()).ok());
+    EXPECT_TRUE(sameMap(ends.map, map));
+  }
+}
 
 TEST(Stream, DamagedAndHostileFramesGiveAnErrorOrAMap) {
   for (const CoderKind coder : kCoders) {
