@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -55,23 +54,11 @@ Status writeSeeds(const std::filesystem::path& directory,
     NARROWS_CHECK(
         writeFileAtomically(directory / fmt::format("{:02}_{}_payload", i, coder), payload));
 
-    // Of a map in differences from one of zeros.
-    if (interfaces[i].quantizer.kind == QuantizerKind::none || map.type().bytes() == 0) continue;
-    const Tensor zeros(interfaces[i].type);
-    Tensor dots(interfaces[i].type);
-    for (std::size_t at = 0; at < dots.mutableAs<float>().size(); at += 50) {
-      dots.mutableAs<float>()[at] = std::max(0.25F, map.as<float>()[at]);
-    }
-    NARROWS_CHECK(encoder.encode(zeros, fuzz::kKeySequence, frame));
-    encoder.acknowledge(fuzz::kKeySequence);
-    NARROWS_CHECK(encoder.encode(dots, fuzz::kKeySequence + 1, frame));
-    NARROWS_TRY(second, readFrameHeader(frame));
-    if (second.form != PayloadForm::temporal) continue;
-    ByteVector differences = {static_cast<std::byte>(i),
-                              static_cast<std::byte>(fuzz::kNamedTemporal)};
-    differences.insert(differences.end(), frame.begin() + kFrameHeaderBytes + 4, frame.end());
-    NARROWS_CHECK(writeFileAtomically(directory / fmt::format("{:02}_{}_differences", i, coder),
-                                      differences));
+    // Differences from a map of zeros are coded like a map.
+    if (header.form != PayloadForm::coded) continue;
+    payload[1] = static_cast<std::byte>(fuzz::kNamedTemporal);
+    NARROWS_CHECK(
+        writeFileAtomically(directory / fmt::format("{:02}_{}_differences", i, coder), payload));
   }
   return {};
 }
