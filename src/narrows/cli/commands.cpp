@@ -11,6 +11,7 @@
 #include "narrows/cli/profiles.h"
 #include "narrows/cli/report.h"
 #include "narrows/cli/split.h"
+#include "narrows/cli/training_launch.h"
 #endif
 #ifdef NARROWS_SERVER
 #include "narrows/cli/serve.h"
@@ -29,6 +30,9 @@ constexpr std::array kCommands = {
     Command{"price", "price every cut over a link: latency, energy, memory", runPrice},
     Command{"profiles", "list links and devices with the source of each figure", runProfiles},
     Command{"report", "make one HTML page of an exploration", runReport},
+    Command{"train", "train a network on pictures, or on a teacher's answers", runTrain},
+    Command{"tighten", "train and prune so that little crosses a cut; write the bundle",
+            runTighten},
     Command{"split", "write a bundle: the pieces of a model cut at one place", runSplit},
 #endif
 #ifdef NARROWS_SERVER

@@ -1,0 +1,120 @@
+#include "narrows/cli/training_setup.h"
+
+#include "narrows/base/thread_pool.h"
+#include "narrows/torch/network.h"
+
+namespace narrows {
+namespace {
+
+/// A model as it is trained: clean, its normalisations in place.
+Result<LoadedModel> loadForTraining(ModelOptions options) {
+  options.without_passes.emplace_back("fold-affine");
+  return loadModel(options);
+}
+
+/// The train split where none is named and the set has one.
+Result<DataSet> openTrainingData(const DataSourceOptions& options,
+                                 const ModelDescription& description) {
+  if (!options.split.empty()) return openData(options, description);
+  for (const char* split : {"train", "train2017"}) {
+    DataSourceOptions named = options;
+    named.split = split;
+    auto data = openData(named, description);
+    if (data.ok()) return data;
+  }
+  return openData(options, description);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TrainingSetup>> openTraining(const TrainingOptions& options) {
+  auto setup = std::make_unique<TrainingSetup>();
+  setup->threads = options.threads != 0 ? options.threads : hardwareThreads();
+  setTorchThreads(setup->threads);
+  NARROWS_TRY(model, loadForTraining(options.model));
+  setup->model = std::move(model);
+  NARROWS_TRY(description, requireDescription(setup->model));
+  setup->description = std::move(description);
+  NARROWS_TRY(training, openTrainingData(options.data, setup->description));
+  setup->training = std::move(training);
+  DataSourceOptions source = options.data;
+  if (!options.validation_data.empty()) source.path = options.validation_data;
+  source.split = options.validation_split;
+  source.limit = options.validation_limit;
+  NARROWS_TRY(validation, openData(source, setup->description));
+  setup->validation = std::move(validation);
+  if (setup->description.labels.empty()) setup->description.labels = setup->training.labels;
+  if (!options.teacher.empty()) {
+    ModelOptions named;
+    named.model = options.teacher;
+    named.weights = options.teacher_weights;
+    NARROWS_TRY(teacher, loadModel(named).within("--teacher"));
+    setup->teacher = std::move(teacher.graph);
+  }
+  return setup;
+}
+
+BatchOptions batchOptions(const TrainingOptions& options, std::size_t threads) {
+  BatchOptions batches;
+  batches.batch = options.batch;
+  batches.augmentation = {options.flip,  options.zoom,   options.shift,
+                          options.color, options.mosaic, 114};
+  batches.seed = options.model.seed;
+  batches.threads = threads;
+  return batches;
+}
+
+OptimizerOptions optimizerOptions(const TrainingOptions& options) {
+  OptimizerOptions optimizer;
+  optimizer.kind = options.optimizer == "sgd" ? OptimizerKind::sgd : OptimizerKind::adamw;
+  optimizer.weight_decay = options.weight_decay;
+  return optimizer;
+}
+
+LearningRate learningRate(const TrainingOptions& options) {
+  return {options.learning_rate, options.final_share, options.warm_up};
+}
+
+Result<Task> makeTask(const ModelDescription& description, const TrainingOptions& options) {
+  const Head& head = description.head;
+  switch (head.kind) {
+    case HeadKind::classification:
+      return Task(ClassificationTask{options.smoothing, head.class_offset, head.softmax});
+    case HeadKind::yolov2:
+    case HeadKind::yolov3: {
+      DetectionTask task;
+      task.head = head;
+      task.width = description.preprocessing.width;
+      task.height = description.preprocessing.height;
+      return Task(task);
+    }
+    default:
+      // Any network can imitate a teacher.
+      if (options.no_labels && !options.teacher.empty()) return Task();
+      return makeError(
+          "a head of kind {} is trained without labels only: give --teacher and --no-labels",
+          toString(head.kind));
+  }
+}
+
+Result<TrainerOptions> trainerOptions(const TrainingSetup& setup, const TrainingOptions& options) {
+  TrainerOptions trainer;
+  NARROWS_TRY(task, makeTask(setup.description, options));
+  trainer.task = std::move(task);
+  if (options.no_labels && !setup.teacher) return makeError("--no-labels needs a --teacher");
+  trainer.task_weight = options.no_labels ? 0 : 1;
+  const TruthKind wanted =
+      std::holds_alternative<DetectionTask>(trainer.task) ? TruthKind::boxes : TruthKind::classes;
+  if (!options.no_labels && setup.training.truth != wanted) {
+    return makeError("{} has no {}; give --teacher and --no-labels to train without them",
+                     options.data.path, wanted == TruthKind::boxes ? "boxes" : "classes");
+  }
+  if (setup.teacher) {
+    trainer.teacher = Teacher{*setup.teacher, options.teacher_weight, options.temperature, {}, 0};
+  }
+  trainer.optimizer = optimizerOptions(options);
+  trainer.average_decay = options.average_decay;
+  return trainer;
+}
+
+}  // namespace narrows
