@@ -6,6 +6,7 @@
 #include "narrows/base/file.h"
 #include "narrows/codec/context_tables.h"
 #include "narrows/codec/frame.h"
+#include "narrows/eval/engine_check.h"
 #include "narrows/eval/parallel.h"
 #include "narrows/eval/sweep.h"
 
@@ -258,6 +259,31 @@ TEST_F(EvalTest, PicturesAreSentAsSamplesJpegOrFile) {
   ASSERT_TRUE(original.ok());
   EXPECT_EQ(original->mean_bytes,
             sweep->baseline().file_bytes + static_cast<double>(kFrameHeaderBytes));
+}
+
+TEST_F(EvalTest, EngineOptionsAreComparedWithThePlainRun) {
+  auto fast = makeEngine(defaultEngineName());
+  ASSERT_TRUE(fast.ok());
+  EngineCheckOptions options;
+  options.kept_weights = 0;
+  auto streamed = checkEngine(**fast, graph_, description_, data_, data_, options);
+  ASSERT_TRUE(streamed.ok()) << streamed.error().message;
+  EXPECT_EQ(streamed->pictures, kPictures);
+  EXPECT_FALSE(streamed->against_truth);
+  // The same numbers from weights that are not held.
+  EXPECT_EQ(streamed->changed.accuracy.primary, 100.0);
+  EXPECT_LT(streamed->changed.memory.weights, streamed->plain.memory.weights);
+  EXPECT_GT(streamed->plain.time, Seconds(0));
+  options = {};
+  options.int8 = true;
+  auto integers = checkEngine(**fast, graph_, description_, data_, data_, options);
+  ASSERT_TRUE(integers.ok()) << integers.error().message;
+  EXPECT_GE(integers->changed.accuracy.primary, 80.0);
+  DataSet none = data_;
+  none.items.clear();
+  auto empty = checkEngine(**fast, graph_, description_, none, data_, options);
+  ASSERT_FALSE(empty.ok());
+  EXPECT_EQ(empty.error().message, "the data set has no pictures");
 }
 
 TEST_F(EvalTest, SaysWhichPictureCannotBeRead) {

@@ -8,9 +8,14 @@ namespace narrows {
 
 Result<PieceRunner> PieceRunner::create(const Engine& engine, const Graph& graph,
                                         std::size_t threads) {
-  PieceRunner runner;
   EngineOptions options;
   options.threads = threads;
+  return create(engine, graph, options);
+}
+
+Result<PieceRunner> PieceRunner::create(const Engine& engine, const Graph& graph,
+                                        const EngineOptions& options) {
+  PieceRunner runner;
   NARROWS_TRY(program, engine.compile(graph, options));
   runner.program_ = std::move(program);
   for (const TensorType& type : runner.program_->outputTypes()) {

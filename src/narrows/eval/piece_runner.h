@@ -15,6 +15,8 @@ namespace narrows {
 class PieceRunner {
  public:
   static Result<PieceRunner> create(const Engine& engine, const Graph& graph, std::size_t threads);
+  static Result<PieceRunner> create(const Engine& engine, const Graph& graph,
+                                    const EngineOptions& options);
 
   /// The outputs are valid until the next run.
   Result<std::span<const TensorView>> run(std::span<const TensorView> inputs);

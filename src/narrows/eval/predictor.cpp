@@ -11,8 +11,16 @@ HeadOptions scoringHeadOptions(const ModelDescription& description) {
 
 Result<Predictor> Predictor::create(const Engine& engine, const Graph& graph,
                                     const ModelDescription& description, std::size_t threads) {
+  EngineOptions options;
+  options.threads = threads;
+  return create(engine, graph, description, options);
+}
+
+Result<Predictor> Predictor::create(const Engine& engine, const Graph& graph,
+                                    const ModelDescription& description,
+                                    const EngineOptions& options) {
   NARROWS_TRY(positions, headOutputs(graph, description.head.outputs));
-  NARROWS_TRY(runner, PieceRunner::create(engine, graph, threads));
+  NARROWS_TRY(runner, PieceRunner::create(engine, graph, options));
   return Predictor(std::move(runner), std::move(positions), description);
 }
 

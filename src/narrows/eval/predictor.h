@@ -16,8 +16,12 @@ class Predictor {
   /// `graph` has the outputs of the whole network.
   static Result<Predictor> create(const Engine& engine, const Graph& graph,
                                   const ModelDescription& description, std::size_t threads);
+  static Result<Predictor> create(const Engine& engine, const Graph& graph,
+                                  const ModelDescription& description,
+                                  const EngineOptions& options);
 
   Result<Prediction> predict(std::span<const TensorView> inputs, ImageSize picture);
+  ProgramMemory memory() const { return runner_.memory(); }
 
  private:
   Predictor(PieceRunner runner, std::vector<std::size_t> positions,

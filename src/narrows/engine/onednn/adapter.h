@@ -13,6 +13,10 @@ using Dims = dnnl::memory::dims;
 using Tag = dnnl::memory::format_tag;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 
+/// Code that oneDNN generates for a convolution, which stays as long as the program does: 40 to 150
+/// KB as a process shows it (`bench_memory growth`).
+constexpr std::size_t kCodeBytes = 64 * 1024;
+
 dnnl::memory::desc mapDesc(const executor::Layout& map, dnnl::memory::data_type type = kF32);
 void appendActivation(dnnl::post_ops& ops, const executor::Activation& activation);
 

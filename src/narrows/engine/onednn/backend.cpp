@@ -102,7 +102,7 @@ class Primitive {
 
 class Conv final : public executor::ConvKernel {
  public:
-  Conv(const dnnl::engine& engine, const ConvProblem& p) {
+  Conv(const dnnl::engine& engine, const ConvProblem& p) : weight_bytes_(kCodeBytes) {
     std::optional<dnnl::memory> bias;
     if (!p.bias.empty()) {
       bias.emplace(biasDesc(p), engine);
@@ -154,7 +154,7 @@ class Conv final : public executor::ConvKernel {
 
   std::vector<Primitive> primitives_;
   std::atomic<bool> failed_{false};
-  std::size_t weight_bytes_ = 0;
+  std::size_t weight_bytes_;
   std::size_t scratch_bytes_ = 0;
 };
 

@@ -111,7 +111,7 @@ class IntegerConvKernel final : public Calls {
     auto* shift = static_cast<float*>(bias.get_data_handle());
     for (std::size_t c = 0; c < factors.size(); ++c)
       shift[c] = p.bias.empty() ? 0.0F : p.bias[c] / factors[c];
-    weight_bytes_ += factors.size() * sizeof(float);
+    weight_bytes_ += kCodeBytes + factors.size() * sizeof(float);
     std::vector<dnnl::memory> packed;
     for (const Piece& piece : cut(p)) {
       const auto pd = describe(engine, conv, piece, factors);

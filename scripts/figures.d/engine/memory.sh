@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# What Program::memory() says against what the process grows by, and vgg16 with weights that stay in
+# a mapped file. Each measurement is a process of its own.
+source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
+
+memory=$BUILD/bench/engine/bench_memory
+for network in tiny-yolov3@416 resnet50@224 vgg16@224 mobilenetv2@224 efficientnetv2-s@224 \
+  yolov10n@640; do
+  "$memory" growth "zoo:$network"
+done >"$WORK/growth.jsonl"
+jq -c '{name: (.name + "_" + (.model | sub("^zoo:"; "") | gsub("[^a-z0-9]"; "_"))),
+        value, unit, origin}' "$WORK/growth.jsonl"
+# Of errors above 2 MB; smaller ones are what the library keeps for itself.
+figure memory_error_percent_max "$(jq -s '
+  [.[] | select(.name == "memory_error_percent") | .value] as $percent |
+  [.[] | select(.name == "memory_error_mb") | .value] as $mb |
+  [range($mb | length) | select($mb[.] > 2) | $percent[.]] | max // 0' "$WORK/growth.jsonl")" %
+
+"$memory" write zoo:vgg16@224 "$WORK/vgg16.onnx"
+"$memory" run "$WORK/vgg16.onnx" >"$WORK/whole.jsonl"
+"$memory" run "$WORK/vgg16.onnx" 40000000 >"$WORK/stream.jsonl"
+value() { jq -s --arg name "$2" 'map(select(.name == $name))[0].value' "$1"; }
+figure vgg16_stream_rss_mb "$(value "$WORK/stream.jsonl" peak_rss_mb)" MB
+figure vgg16_whole_rss_mb "$(value "$WORK/whole.jsonl" peak_rss_mb)" MB
+figure vgg16_stream_slowdown "$(jq -n --argjson a "$(value "$WORK/stream.jsonl" run_ms)" \
+  --argjson b "$(value "$WORK/whole.jsonl" run_ms)" '$a / $b')" ratio
