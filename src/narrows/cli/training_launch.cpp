@@ -22,8 +22,9 @@ int goOn(const std::string& command, std::span<const std::string> arguments) {
   if (!own.ok()) return reportFailure(command, own.error());
   const std::string program = (std::filesystem::path(*own).parent_path() / kProgram).string();
   if (::access(program.c_str(), X_OK) != 0) {
-    return reportFailure(command, makeError("{} is not there: this build was made without libtorch "
-                                            "(package libtorch-dev; docs/building.md)",
+    return reportFailure(command, makeError("{} is not there: scripts/build workbench "
+                                            "narrows-train makes it, with libtorch (package "
+                                            "libtorch-dev; docs/building.md)",
                                             program));
   }
   std::vector<std::string> words = {program, command};
