@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kWatch{20};
 /// Signals since the last StopSignal was made. A handler is given nothing else that it could write
 /// to. A blocked signal that a thread waits for would need no handler, but reaches the threads that
 /// a library starts when it is loaded, and ends the process there.
-std::atomic<int> signals_seen = 0;
+std::atomic<int> signals_seen = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 static_assert(std::atomic<int>::is_always_lock_free);
 
 void seeSignal(int) {

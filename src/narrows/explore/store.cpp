@@ -1,10 +1,10 @@
 #include "narrows/explore/store.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 #include "narrows/base/file.h"
 #include "narrows/bundle/sha256.h"
@@ -89,6 +89,7 @@ Result<std::vector<FrameRow>> Store::frames() {
                                     "WHERE context = ? ORDER BY cut, quantizer, coder",
                                     {context_}));
   std::vector<FrameRow> found;
+  found.reserve(rows.size());
   for (const SqlRow& row : rows) {
     found.push_back({text(row[0]), text(row[1]), text(row[2]), integer(row[3]), real(row[4]),
                      real(row[5]), integer(row[6]), Seconds(real(row[7])), Seconds(real(row[8]))});
@@ -110,6 +111,7 @@ Result<std::vector<AccuracyRow>> Store::accuracies() {
                                     "FROM accuracies WHERE context = ? ORDER BY cut, quantizer",
                                     {context_}));
   std::vector<AccuracyRow> found;
+  found.reserve(rows.size());
   for (const SqlRow& row : rows)
     found.push_back({text(row[0]), text(row[1]), real(row[2]), real(row[3])});
   return found;
