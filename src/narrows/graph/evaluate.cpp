@@ -216,6 +216,8 @@ class Evaluator {
 
   std::optional<Outputs> operator()(const Cast&) const { return castFrom(*inputs_[0]); }
   std::optional<Outputs> operator()(const Unary& op) const {
+    // Questions about numbers are answered with booleans.
+    if (types_[0].dtype != inputs_[0]->dtype()) return std::nullopt;
     if (inputs_[0]->dtype() == DType::f32) return unary<float>(op.kind);
     if (inputs_[0]->dtype() == DType::i64) return unary<std::int64_t>(op.kind);
     if (inputs_[0]->dtype() == DType::i32) return unary<std::int32_t>(op.kind);
