@@ -85,21 +85,32 @@ Result<bool> Explorer::canMatter(std::size_t cut) {
   return false;
 }
 
+Result<std::optional<DesignMeter::CutFrames>> Explorer::storedFrames(const std::string& cut) {
+  NARROWS_TRY(times, store_->cutTimes());
+  const auto found = times.find(cut);
+  if (found == times.end()) return std::optional<DesignMeter::CutFrames>();
+  DesignMeter::CutFrames frames{found->second, {}};
+  NARROWS_TRY(rows, store_->frames());
+  for (FrameRow& row : rows) {
+    if (row.cut == cut) frames.rows.push_back(std::move(row));
+  }
+  return std::optional(std::move(frames));
+}
+
 /// From the store, or measured; nothing while another process measures them.
 Result<std::optional<DesignMeter::CutFrames>> Explorer::framesOf(std::size_t cut) {
   const std::string& name = space_->cuts[cut];
-  NARROWS_TRY(times, store_->cutTimes());
-  if (const auto found = times.find(name); found != times.end()) {
-    DesignMeter::CutFrames frames{found->second, {}};
-    NARROWS_TRY(rows, store_->frames());
-    for (FrameRow& row : rows) {
-      if (row.cut == name) frames.rows.push_back(std::move(row));
-    }
-    return std::optional(std::move(frames));
-  }
+  NARROWS_TRY(stored, storedFrames(name));
+  if (stored) return std::move(stored);
   const std::string task = codingTask(name);
   NARROWS_TRY(claimed, store_->claim(task));
   if (!claimed) return std::optional<DesignMeter::CutFrames>();
+  // They may have been measured since the store was last read.
+  NARROWS_TRY(now_stored, storedFrames(name));
+  if (now_stored) {
+    NARROWS_CHECK(store_->release(task));
+    return std::move(now_stored);
+  }
   auto measured = meter_->frames(cut).within("cut " + name);
   if (measured.ok()) {
     NARROWS_CHECK(store_->addFrames(name, measured->times, measured->rows));
@@ -107,7 +118,6 @@ Result<std::optional<DesignMeter::CutFrames>> Explorer::framesOf(std::size_t cut
   }
   NARROWS_CHECK(store_->release(task));
   if (!measured.ok()) return measured.takeError();
-  // As the store has them: what another process wrote first stays.
   return std::optional(std::move(*measured));
 }
 

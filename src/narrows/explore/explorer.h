@@ -172,6 +172,7 @@ class Explorer {
                       std::size_t position) const;
   Result<bool> canMatter(std::size_t cut);
   Status codeCuts(const Progress& progress);
+  Result<std::optional<DesignMeter::CutFrames>> storedFrames(const std::string& cut);
   Result<std::optional<DesignMeter::CutFrames>> framesOf(std::size_t cut);
   Status addDesigns(std::size_t cut, const DesignMeter::CutFrames& frames);
   void reduceGroups();

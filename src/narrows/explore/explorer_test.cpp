@@ -253,7 +253,7 @@ TEST_F(ExplorerTest, TwoProcessesShareTheWork) {
       if (!result.ok()) _exit(1);
       // What each has measured itself, for the parent to add up.
       const std::string name = fmt::format("count{}", i);
-      const std::string text = fmt::format("{}", meter.scored);
+      const std::string text = fmt::format("{} {}", meter.scored, meter.coded);
       const bool written =
           writeFileAtomically(
               directory_->path() / name,
@@ -265,14 +265,18 @@ TEST_F(ExplorerTest, TwoProcessesShareTheWork) {
   }
   for (pid_t child : children) EXPECT_TRUE(exploredIn(child));
   std::size_t scored = 0;
+  std::size_t coded = 0;
   for (int i = 0; i < 2; ++i) {
     auto text = readTextFile(directory_->path() / fmt::format("count{}", i));
     ASSERT_TRUE(text.ok());
-    scored += std::stoul(*text);
+    std::size_t end = 0;
+    scored += std::stoul(*text, &end);
+    coded += std::stoul(text->substr(end));
   }
   Store store = open("shared");
   EXPECT_EQ(store.accuracies()->size(), 72u);
   EXPECT_EQ(scored, 72u);
+  EXPECT_EQ(coded, 9u);
 }
 
 TEST_F(ExplorerTest, AMeasurementThatFailsEndsTheRunAndLeavesNoClaim) {
