@@ -8,9 +8,13 @@ std::size_t hardwareThreads() {
   return std::max(1U, std::thread::hardware_concurrency());
 }
 
+std::size_t threadCount(std::size_t wanted) {
+  return wanted != 0 ? wanted : hardwareThreads();
+}
+
 ThreadPool::ThreadPool(std::size_t threads) {
-  if (threads == 0) threads = hardwareThreads();
-  for (std::size_t worker = 1; worker < threads; ++worker) {
+  const std::size_t count = threadCount(threads);
+  for (std::size_t worker = 1; worker < count; ++worker) {
     workers_.emplace_back([this, worker] { work(worker); });
   }
 }

@@ -11,6 +11,8 @@ namespace narrows {
 
 /// Hardware threads of this machine, 1 when it does not tell.
 std::size_t hardwareThreads();
+/// What a user asked for; 0: one per hardware thread.
+std::size_t threadCount(std::size_t wanted);
 
 /// Threads that run the iterations of a loop. One pool runs one loop at a time.
 class ThreadPool {

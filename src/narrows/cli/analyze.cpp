@@ -28,12 +28,6 @@ struct AnalyzeOptions {
 
 constexpr double kMillion = 1e6;
 
-std::string joinedShapes(const Graph& graph, std::span<const ValueId> values) {
-  std::string text;
-  for (ValueId value : values) text += (text.empty() ? "" : " + ") + toString(graph.shape(value));
-  return text;
-}
-
 std::string shapeOf(const Graph& graph, ValueId value) {
   return value.valid() ? toString(graph.shape(value)) : std::string("-");
 }

@@ -81,7 +81,7 @@ Result<EvalRun> score(const DemoOptions& options, const std::string& pictures) {
   eval.data.split = options.split;
   eval.data.limit = options.data.empty() ? 0 : options.pictures;
   eval.calibration.pictures = 8;
-  eval.bits = options.bits;
+  eval.interfaces.bits = options.bits;
   eval.slow_coder_frames = 4;
   std::vector<std::string> words{"eval",
                                  options.model,
@@ -109,8 +109,7 @@ Status printScores(const DemoOptions& options, const EvalRun& run, const std::ve
   NARROWS_TRY(text, formatSweep(run.document, run.model.graph, OutputFormat::csv));
   NARROWS_CHECK(writeFileAtomically(csv, asBytes(text)));
   const SweepBaseline& baseline = run.document.baseline;
-  const std::string metric =
-      fmt::format("{}{} %", toString(baseline.metric), baseline.against_truth ? "" : " agreement");
+  const std::string metric = scoreName(baseline) + " %";
   Table table({{"cut", "cut"},
                {"interface", "interface"},
                {"coder", "coder"},

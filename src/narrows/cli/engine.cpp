@@ -5,6 +5,7 @@
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
 #include "narrows/cli/data_source.h"
+#include "narrows/cli/engine_option.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
 #include "narrows/cli/progress.h"
@@ -95,7 +96,7 @@ int runEngine(std::span<const std::string> arguments) {
   app.add_option("--keep-weights", command.keep_weights,
                  "Most MB of packed weights to keep; the rest is packed in every run")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--engine", command.engine, "Inference engine")->capture_default_str();
+  addEngineOption(app, command.engine, "Inference engine")->capture_default_str();
   app.add_option("--threads", command.threads, "Threads for one picture")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -7,6 +7,7 @@
 #include "narrows/cli/command.h"
 #include "narrows/cli/cut_choice.h"
 #include "narrows/cli/data_source.h"
+#include "narrows/cli/engine_option.h"
 #include "narrows/cli/interface_options.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
@@ -20,16 +21,12 @@ namespace {
 
 Result<SweepOptions> sweepOptions(const EvalOptions& options) {
   SweepOptions sweep;
-  for (const std::string& name : options.quantizers) {
-    NARROWS_TRY(specs, makeQuantizers(name, options.bits, options.granularity));
-    sweep.quantizers.insert(sweep.quantizers.end(), specs.begin(), specs.end());
-  }
-  for (const std::string& name : options.coders) {
-    NARROWS_TRY(coder, parseCoder(name));
-    sweep.coders.push_back(coder);
-  }
+  NARROWS_TRY(quantizers, chooseQuantizers(options.interfaces));
+  for (const QuantizerChoice& choice : quantizers) sweep.quantizers.push_back(choice.spec);
+  NARROWS_TRY(coders, chooseCoders(options.interfaces));
+  sweep.coders = std::move(coders);
   sweep.slow_coder_frames = options.slow_coder_frames;
-  sweep.threads = options.threads != 0 ? options.threads : hardwareThreads();
+  sweep.threads = threadCount(options.threads);
   return sweep;
 }
 
@@ -69,9 +66,10 @@ Result<EvalRun> evaluate(const EvalOptions& options) {
     document.calibration =
         fmt::format("{} pictures of {}", calibration.data.items.size(), calibration.origin);
     PictureSource calibration_pictures(calibration.data.items, description.preprocessing);
-    for (const ImageInterface& interface : {ImageInterface{ImageCoding::raw, 100},
-                                            ImageInterface{ImageCoding::jpeg, options.jpeg_quality},
-                                            ImageInterface{ImageCoding::original, 100}}) {
+    for (const ImageInterface& interface :
+         {ImageInterface{ImageCoding::raw, 100},
+          ImageInterface{ImageCoding::jpeg, options.interfaces.jpeg_quality},
+          ImageInterface{ImageCoding::original, 100}}) {
       NARROWS_TRY(image, sweep.measureImage(interface, progress));
       document.images.push_back(image);
     }
@@ -123,32 +121,14 @@ int runEval(std::span<const std::string> arguments) {
   addDataOptions(app, options.data, true);
   addCalibrationOptions(app, options.calibration);
   addCutOptions(app, options.cuts, options.tensors);
-  app.add_option("--bits", options.bits, "Widths: 4, 1-8 or 1,2,4")->capture_default_str();
-  app.add_option("--quantizer", options.quantizers, "uniform, two_level or none; may be repeated")
-      ->capture_default_str();
-  app.add_option("--granularity", options.granularity,
-                 "One range for the tensor or for each channel")
-      ->capture_default_str();
-  app.add_option(
-         "--coder", options.coders,
-         "raw, deflate, lzma, zstd or context, with :LEVEL or :max if wanted; may be repeated")
-      ->capture_default_str();
+  addInterfaceOptions(app, options.interfaces);
   app.add_option("--slow-coder-frames", options.slow_coder_frames,
                  "Frames that lzma codes, spread over the set (0: all)")
-      ->capture_default_str();
-  app.add_option("--jpeg-quality", options.jpeg_quality, "Of the picture sent as JPEG")
-      ->check(CLI::Range(1, 100))
       ->capture_default_str();
   app.add_flag("--uncut", options.uncut_only, "Score the uncut network only");
   app.add_flag("--agreement", options.agreement,
                "Score the agreement with the uncut network, also where the data has truth");
-  app.add_option("--engine", options.engine, "Inference engine")
-      ->check(CLI::IsMember([] {
-        std::vector<std::string> names;
-        for (std::string_view name : engineNames()) names.emplace_back(name);
-        return names;
-      }()))
-      ->capture_default_str();
+  addEngineOption(app, options.engine, "Inference engine")->capture_default_str();
   app.add_option("--threads", options.threads, "Pictures in parallel (0: one per core)")
       ->capture_default_str();
   addCostOptions(app, options.cost);

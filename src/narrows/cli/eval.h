@@ -8,6 +8,7 @@
 #include "narrows/base/result.h"
 #include "narrows/cli/data_source.h"
 #include "narrows/cli/design_pricer.h"
+#include "narrows/cli/interface_options.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
 #include "narrows/cli/sweep_table.h"
@@ -21,12 +22,8 @@ struct EvalOptions {
   CalibrationOptions calibration;
   std::vector<std::string> cuts;
   std::size_t tensors = 1;
-  std::string bits = "1-8";
-  std::vector<std::string> quantizers{"uniform"};
-  std::string granularity = "channel";
-  std::vector<std::string> coders{"raw", "deflate", "lzma", "zstd", "context"};
+  InterfaceOptions interfaces;
   std::size_t slow_coder_frames = 8;
-  int jpeg_quality = 90;
   bool uncut_only = false;
   /// Score against the uncut network even where there is truth.
   bool agreement = false;

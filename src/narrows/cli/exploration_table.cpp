@@ -241,8 +241,6 @@ std::string designId(const SplitRecipe& recipe, const std::string& link) {
 }
 
 Table frontTable(const ExplorationDocument& document) {
-  const std::string metric = fmt::format("{}{} %", toString(document.baseline.metric),
-                                         document.baseline.against_truth ? "" : " agreement");
   Table table({{"id", "id"},
                {"cut", "cut"},
                {"interface", "interface"},
@@ -254,7 +252,7 @@ Table frontTable(const ExplorationDocument& document) {
                {"frames_per_s", "frames/s", 1},
                {"node_mj", "node mJ", 2},
                {"node_memory_mb", "node MB", 2},
-               {"accuracy_percent", metric, 2},
+               {"accuracy_percent", scoreName(document.baseline) + " %", 2},
                {"drop_points", "drop", 2},
                {"cost_origin", "origin"}});
   for (std::size_t position : frontOf(document)) {

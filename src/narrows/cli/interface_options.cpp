@@ -82,4 +82,38 @@ Result<std::vector<QuantizerSpec>> makeQuantizers(const std::string& kind_name,
   return specs;
 }
 
+void addInterfaceOptions(CLI::App& app, InterfaceOptions& options) {
+  app.add_option("--bits", options.bits, "Widths: 4, 1-8 or 1,2,4")->capture_default_str();
+  app.add_option("--quantizer", options.quantizers, "uniform, two_level or none; may be repeated")
+      ->capture_default_str();
+  app.add_option("--granularity", options.granularity,
+                 "One range for the tensor or for each channel")
+      ->capture_default_str();
+  app.add_option(
+         "--coder", options.coders,
+         "raw, deflate, lzma, zstd or context, with :LEVEL or :max if wanted; may be repeated")
+      ->capture_default_str();
+  app.add_option("--jpeg-quality", options.jpeg_quality, "Of the picture sent as JPEG")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+}
+
+Result<std::vector<QuantizerChoice>> chooseQuantizers(const InterfaceOptions& options) {
+  std::vector<QuantizerChoice> choices;
+  for (const std::string& kind : options.quantizers) {
+    NARROWS_TRY(specs, makeQuantizers(kind, options.bits, options.granularity));
+    for (const QuantizerSpec& spec : specs) choices.push_back({kind, spec});
+  }
+  return choices;
+}
+
+Result<std::vector<CoderParams>> chooseCoders(const InterfaceOptions& options) {
+  std::vector<CoderParams> coders;
+  for (const std::string& name : options.coders) {
+    NARROWS_TRY(coder, parseCoder(name));
+    coders.push_back(coder);
+  }
+  return coders;
+}
+
 }  // namespace narrows

@@ -22,4 +22,23 @@ std::string coderName(const CoderParams& coder);
 Result<std::vector<QuantizerSpec>> makeQuantizers(const std::string& kind, const std::string& bits,
                                                   const std::string& granularity);
 
+/// The interfaces that a command tries at each cut, and for the picture, as its user names them.
+struct InterfaceOptions {
+  std::string bits = "1-8";
+  std::vector<std::string> quantizers{"uniform"};
+  std::string granularity = "channel";
+  std::vector<std::string> coders{"raw", "deflate", "lzma", "zstd", "context"};
+  /// 1 to 100.
+  int jpeg_quality = 90;
+};
+void addInterfaceOptions(CLI::App& app, InterfaceOptions& options);
+
+/// A quantizer and the name, say uniform, that makes it one of several.
+struct QuantizerChoice {
+  std::string kind;
+  QuantizerSpec spec;
+};
+Result<std::vector<QuantizerChoice>> chooseQuantizers(const InterfaceOptions& options);
+Result<std::vector<CoderParams>> chooseCoders(const InterfaceOptions& options);
+
 }  // namespace narrows

@@ -10,6 +10,7 @@
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
+#include "narrows/cli/engine_option.h"
 #include "narrows/cli/record_writer.h"
 #include "narrows/cli/stop_signal.h"
 #include "narrows/runtime/edge_node.h"
@@ -76,7 +77,7 @@ void addOptions(CLI::App& app, NodeCommand& command) {
   app.add_option("--depth", command.node.depth, "Pictures worked on at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  app.add_option("--engine", command.node.pipeline.engine, "Engine; by default the fastest");
+  addEngineOption(app, command.node.pipeline.engine, "Engine; by default the fastest");
   app.add_option("--threads", command.node.pipeline.threads, "Threads for one picture")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

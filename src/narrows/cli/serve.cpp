@@ -9,6 +9,7 @@
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
+#include "narrows/cli/engine_option.h"
 #include "narrows/cli/stop_signal.h"
 #include "narrows/runtime/server.h"
 
@@ -33,7 +34,7 @@ void addOptions(CLI::App& app, ServeOptions& options) {
       ->capture_default_str();
   app.add_option("--device", service.device,
                  "Device of the plan to stand for; by default the one besides the node");
-  app.add_option("--engine", service.pipeline.engine, "Engine; by default the fastest");
+  addEngineOption(app, service.pipeline.engine, "Engine; by default the fastest");
   app.add_option("--threads", service.pipeline.threads, "Threads for one picture")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -11,6 +11,7 @@
 #include "narrows/cli/command.h"
 #include "narrows/cli/cut_choice.h"
 #include "narrows/cli/data_source.h"
+#include "narrows/cli/engine_option.h"
 #include "narrows/cli/interface_options.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/split_recipe.h"
@@ -64,7 +65,7 @@ Result<std::vector<FeatureInterface>> fitInterfaces(const SplitOptions& options,
   NARROWS_TRY(set, openCalibration(recipe.calibration, source, description));
   NARROWS_TRY(engine, makeEngine(recipe.engine));
   PictureSource pictures(set.data.items, description.preprocessing);
-  const std::size_t threads = options.threads != 0 ? options.threads : hardwareThreads();
+  const std::size_t threads = threadCount(options.threads);
   NARROWS_TRY(statistics, calibrateCut(*engine, model.graph, cut, description, pictures,
                                        specs[0].granularity, threads));
   return statistics.fit(specs[0], coder);
@@ -207,7 +208,7 @@ int runSplit(std::span<const std::string> arguments) {
   app.add_option("--calibration-images", recipe.calibration.pictures,
                  "Pictures to calibrate with, spread over the set (0: all)")
       ->capture_default_str();
-  app.add_option("--engine", recipe.engine, "Engine that calibrates")->capture_default_str();
+  addEngineOption(app, recipe.engine, "Engine that calibrates")->capture_default_str();
   app.add_option("--design", options.design,
                  "A design of narrows explore, by its id or the beginning of it");
   app.add_option("--store", options.store, "With --design: the store that has it")

@@ -14,8 +14,6 @@ std::string accuracyKey(Metric metric) {
 }
 
 std::vector<Column> columns(const SweepBaseline& baseline) {
-  const std::string metric =
-      fmt::format("{}{}", toString(baseline.metric), baseline.against_truth ? "" : " agreement");
   return {{"cut", "cut"},
           {"shape", "shape"},
           {"interface", "interface"},
@@ -31,7 +29,7 @@ std::vector<Column> columns(const SweepBaseline& baseline) {
           {"decode_ms", "decode ms", 3},
           {"node_ms", "node ms", 2},
           {"server_ms", "server ms", 2},
-          {accuracyKey(baseline.metric), metric + " %", 2},
+          {accuracyKey(baseline.metric), scoreName(baseline) + " %", 2},
           {"uncut_" + accuracyKey(baseline.metric), "uncut %", 2},
           {"drop_points", "drop", 2}};
 }
@@ -105,9 +103,7 @@ Status SweepRows::cut(const CutSweep& sweep, const Graph& graph, const SweepBase
     NARROWS_TRY(made, pricer_->splits().forCut(sweep.cut, {sweep.node_time, sweep.server_time}));
     links = std::move(made);
   }
-  std::string shape;
-  for (ValueId value : sweep.cut.values)
-    shape += (shape.empty() ? "" : " + ") + toString(graph.shape(value));
+  const std::string shape = joinedShapes(graph, sweep.cut.values);
   const auto fp32 = static_cast<double>(cutBytes(graph, sweep.cut, 32));
   for (const SweepRow& row : sweep.rows) {
     for (const CoderFigures& coder : row.coders) {

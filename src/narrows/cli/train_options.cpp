@@ -1,5 +1,7 @@
 #include "narrows/cli/train_options.h"
 
+#include "narrows/cli/engine_option.h"
+
 namespace narrows {
 
 void addTrainingOptions(CLI::App& app, TrainingOptions& options) {
@@ -70,7 +72,7 @@ void addTrainingOptions(CLI::App& app, TrainingOptions& options) {
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   app.add_option("--threads", options.threads, "Threads (0: one per core)")->capture_default_str();
-  app.add_option("--engine", options.engine, "Engine that validates")->capture_default_str();
+  addEngineOption(app, options.engine, "Engine that validates")->capture_default_str();
   app.add_option("--run", options.run,
                  "Folder for the log (JSON lines) and the state that --resume goes on from");
   app.add_flag("--resume", options.resume, "Go on from the state in --run, if there is one");

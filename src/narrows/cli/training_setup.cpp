@@ -29,7 +29,7 @@ Result<DataSet> openTrainingData(const DataSourceOptions& options,
 
 Result<std::unique_ptr<TrainingSetup>> openTraining(const TrainingOptions& options) {
   auto setup = std::make_unique<TrainingSetup>();
-  setup->threads = options.threads != 0 ? options.threads : hardwareThreads();
+  setup->threads = threadCount(options.threads);
   setTorchThreads(setup->threads);
   NARROWS_TRY(model, loadForTraining(options.model));
   setup->model = std::move(model);

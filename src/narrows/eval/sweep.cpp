@@ -75,6 +75,10 @@ bool isSlow(const CoderParams& coder) {
   return coder.kind == CoderKind::lzma || (coder.kind == CoderKind::context && coder.level > 0);
 }
 
+std::string scoreName(const SweepBaseline& baseline) {
+  return std::string(toString(baseline.metric)) + (baseline.against_truth ? "" : " agreement");
+}
+
 Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
                             const ModelDescription& description, const DataSet& data,
                             const SweepOptions& options, const Progress& progress) {

@@ -104,6 +104,8 @@ struct SweepBaseline {
   /// Measured.
   Seconds uncut_time;
 };
+/// The metric, and "agreement" behind it where the uncut network stands in for truth.
+std::string scoreName(const SweepBaseline& baseline);
 
 /// Runs sweeps over one model and data set; the uncut network is run once.
 class Sweep {

@@ -162,10 +162,19 @@ Status mapDynamicQuantizeLinear(NodeImport& node) {
   return finishRounded(node, steps, offset, DType::u8);
 }
 
+/// Sums of products of integers, as integers of the result's scale: the end of QLinearConv and
+/// QLinearMatMul, whose parameters stand at the same inputs.
+Status finishRescaled(NodeImport& node, OperandId sums, const Placement& at) {
+  NARROWS_TRY(point, node.input(7));
+  NARROWS_TRY(scale, productScale(node, 1, 4, 6, at));
+  NARROWS_TRY(zero, spread(node, point, at, DType::f32));
+  NARROWS_TRY(result, scaled(node, sums, scale));
+  return finishRounded(node, result, zero, node.type(point).dtype);
+}
+
 Status mapQLinearConv(NodeImport& node) {
   NARROWS_TRY(x, node.input(0));
   NARROWS_TRY(weight, node.input(3));
-  NARROWS_TRY(point, node.input(7));
   const std::size_t rank = node.shape(x).rank();
   NARROWS_TRY(values, centred(node, x, 2, {node.shape(x), 1, 0}));
   NARROWS_TRY(weights, centred(node, weight, 5, {node.shape(weight), 0, 0}));
@@ -178,16 +187,12 @@ Status mapQLinearConv(NodeImport& node) {
   NARROWS_TRY(sums, convolve(node, values, weights, bias));
   const Placement at{node.shape(sums), 1, 0};
   if (node.shape(sums).rank() != rank) return makeError("input is {}", toString(node.shape(x)));
-  NARROWS_TRY(scale, productScale(node, 1, 4, 6, at));
-  NARROWS_TRY(zero, spread(node, point, at, DType::f32));
-  NARROWS_TRY(result, scaled(node, sums, scale));
-  return finishRounded(node, result, zero, node.type(point).dtype);
+  return finishRescaled(node, sums, at);
 }
 
 Status mapQLinearMatMul(NodeImport& node) {
   NARROWS_TRY(a, node.input(0));
   NARROWS_TRY(b, node.input(3));
-  NARROWS_TRY(point, node.input(7));
   const auto rank = static_cast<std::int64_t>(node.shape(a).rank());
   const auto other = static_cast<std::int64_t>(node.shape(b).rank());
   // Parameters of a are for its rows, those of b for its columns.
@@ -196,10 +201,7 @@ Status mapQLinearMatMul(NodeImport& node) {
   NARROWS_TRY(sums, node.add(MatMul{}, {left, right}));
   const auto last = static_cast<std::int64_t>(node.shape(sums).rank()) - 1;
   const Placement at{node.shape(sums), last, 0};
-  NARROWS_TRY(scale, productScale(node, 1, 4, 6, at));
-  NARROWS_TRY(zero, spread(node, point, at, DType::f32));
-  NARROWS_TRY(result, scaled(node, sums, scale));
-  return finishRounded(node, result, zero, node.type(point).dtype);
+  return finishRescaled(node, sums, at);
 }
 
 // All digits of the sums are the result, so they are summed in f64, which no kernel of such a size

@@ -282,6 +282,12 @@ std::string cutName(const Graph& graph, const Cut& cut) {
   return name;
 }
 
+std::string joinedShapes(const Graph& graph, std::span<const ValueId> values) {
+  std::string text;
+  for (ValueId value : values) text += (text.empty() ? "" : " + ") + toString(graph.shape(value));
+  return text;
+}
+
 std::vector<Cut> singleTensorCuts(const Graph& graph) {
   const Paths paths(graph);
   std::vector<std::size_t> pending(graph.valueCount(), 0);

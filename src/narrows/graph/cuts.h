@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ std::int64_t cutElements(const Graph& graph, const Cut& cut);
 std::size_t cutBytes(const Graph& graph, const Cut& cut, int bits);
 /// Names of the values joined by "+".
 std::string cutName(const Graph& graph, const Cut& cut);
+/// Shapes of the values joined by " + ".
+std::string joinedShapes(const Graph& graph, std::span<const ValueId> values);
 
 /// Every cut of one tensor that leaves at least one node on each side, in topological order. One
 /// scan over the nodes finds them.

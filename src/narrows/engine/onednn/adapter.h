@@ -2,8 +2,11 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include <atomic>
+#include <string_view>
 #include <vector>
 
+#include "narrows/base/result.h"
 #include "narrows/engine/executor/backend.h"
 
 /// What the kernels of this folder share: the executor's words in oneDNN's.
@@ -39,6 +42,22 @@ class OneThread {
  private:
   int before_;
 };
+
+/// Runs `part(i)` for every i in [0, count) on the team; the error names `what` when oneDNN fails
+/// on one of them.
+template <class Part>
+Status runParts(executor::Team& team, std::size_t count, std::string_view what, const Part& part) {
+  std::atomic<bool> failed{false};
+  team.run(count, [&](std::size_t i) {
+    try {
+      part(i);
+    } catch (const dnnl::error&) {
+      failed.store(true, std::memory_order_relaxed);
+    }
+  });
+  if (failed.load(std::memory_order_relaxed)) return makeError("oneDNN failed on {}", what);
+  return {};
+}
 
 /// Some images or some rows of a problem, as a problem of its own, and where its maps start.
 struct Piece {

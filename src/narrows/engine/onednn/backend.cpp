@@ -3,7 +3,6 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <optional>
 #include <unordered_map>
@@ -119,16 +118,9 @@ class Conv final : public executor::ConvKernel {
 
   Status run(const float* input, const float* residual, float* output, std::span<std::byte> scratch,
              executor::Team& team) override {
-    failed_.store(false, std::memory_order_relaxed);
-    team.run(primitives_.size(), [&](std::size_t part) {
-      try {
-        primitives_[part].run(input, residual, output, scratch.data() + part * scratch_bytes_);
-      } catch (const dnnl::error&) {
-        failed_.store(true, std::memory_order_relaxed);
-      }
+    return runParts(team, primitives_.size(), "a convolution", [&](std::size_t part) {
+      primitives_[part].run(input, residual, output, scratch.data() + part * scratch_bytes_);
     });
-    if (failed_.load(std::memory_order_relaxed)) return makeError("oneDNN convolution failed");
-    return {};
   }
 
   std::size_t weightBytes() const override { return weight_bytes_; }
@@ -153,7 +145,6 @@ class Conv final : public executor::ConvKernel {
   }
 
   std::vector<Primitive> primitives_;
-  std::atomic<bool> failed_{false};
   std::size_t weight_bytes_;
   std::size_t scratch_bytes_ = 0;
 };

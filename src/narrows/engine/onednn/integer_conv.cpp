@@ -1,7 +1,6 @@
 #include "narrows/engine/onednn/integer_conv.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <unordered_map>
@@ -39,27 +38,20 @@ class Calls : public ByteKernel {
 
   Status run(const std::byte* input, const std::byte* residual, std::byte* output,
              std::span<std::byte> scratch, executor::Team& team) override {
-    failed_.store(false, std::memory_order_relaxed);
-    team.run(calls_.size(), [&](std::size_t part) {
-      try {
-        const OneThread one_thread;
-        Call& call = calls_[part];
-        // The `sum` post-op reads what the destination holds.
-        if (call.residual_bytes > 0) {
-          std::memcpy(output + call.target_offset, residual + call.target_offset,
-                      call.residual_bytes);
-        }
-        call.source.set_data_handle(const_cast<std::byte*>(input) + call.source_offset);
-        call.target.set_data_handle(output + call.target_offset);
-        call.scratch.set_data_handle(scratch.data() + part * scratch_bytes_);
-        call.primitive.execute(stream_, call.arguments);
-        stream_.wait();
-      } catch (const dnnl::error&) {
-        failed_.store(true, std::memory_order_relaxed);
+    return runParts(team, calls_.size(), "a convolution of integers", [&](std::size_t part) {
+      const OneThread one_thread;
+      Call& call = calls_[part];
+      // The `sum` post-op reads what the destination holds.
+      if (call.residual_bytes > 0) {
+        std::memcpy(output + call.target_offset, residual + call.target_offset,
+                    call.residual_bytes);
       }
+      call.source.set_data_handle(const_cast<std::byte*>(input) + call.source_offset);
+      call.target.set_data_handle(output + call.target_offset);
+      call.scratch.set_data_handle(scratch.data() + part * scratch_bytes_);
+      call.primitive.execute(stream_, call.arguments);
+      stream_.wait();
     });
-    if (failed_.load(std::memory_order_relaxed)) return makeError("oneDNN failed on integers");
-    return {};
   }
   std::size_t weightBytes() const override { return weight_bytes_; }
   std::size_t scratchBytes() const override { return scratch_bytes_ * calls_.size(); }
@@ -75,7 +67,6 @@ class Calls : public ByteKernel {
   dnnl::stream stream_;
   std::vector<Call> calls_;
   std::size_t scratch_bytes_ = 0;
-  std::atomic<bool> failed_{false};
 };
 
 /// Integers nearest to weights / scale, with a scale for each result channel that makes its largest
