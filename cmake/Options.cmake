@@ -43,8 +43,9 @@ if(NARROWS_FUZZ)
   target_compile_options(narrows_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# A cross compiler looks for a mold of its own.
 find_program(NARROWS_MOLD mold)
-if(NARROWS_MOLD)
+if(NARROWS_MOLD AND NOT CMAKE_CROSSCOMPILING)
   add_link_options(-fuse-ld=mold)
 endif()
 find_program(NARROWS_CCACHE ccache)

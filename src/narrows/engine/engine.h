@@ -80,8 +80,8 @@ class Engine {
 /// `run` with outputs made here.
 Result<std::vector<Tensor>> runProgram(Program& program, std::span<const TensorView> inputs);
 
-/// The engines of this build, by name: "reference" always, "onednn" on x86-64. An unknown name is
-/// an error that lists the known ones.
+/// The engines of this build, by name: "reference" always, "xnnpack", "onednn" on x86-64. An
+/// unknown name is an error that lists the known ones.
 Result<std::unique_ptr<Engine>> makeEngine(std::string_view name);
 std::vector<std::string_view> engineNames();
 /// The fastest engine of this build.

@@ -2,9 +2,14 @@
 
 #include "narrows/engine/engine.h"
 #include "narrows/engine/reference/reference_engine.h"
-#ifdef NARROWS_HAS_ONEDNN
+#if defined(NARROWS_HAS_ONEDNN) || defined(NARROWS_HAS_XNNPACK)
 #include "narrows/engine/executor/executor.h"
+#endif
+#ifdef NARROWS_HAS_ONEDNN
 #include "narrows/engine/onednn/backend.h"
+#endif
+#ifdef NARROWS_HAS_XNNPACK
+#include "narrows/engine/xnnpack/backend.h"
 #endif
 
 namespace narrows {
@@ -16,12 +21,21 @@ Result<std::unique_ptr<Engine>> makeEngine(std::string_view name) {
     return executor::makeExecutor(std::move(backend));
   }
 #endif
+#ifdef NARROWS_HAS_XNNPACK
+  if (name == "xnnpack") {
+    NARROWS_TRY(backend, xnnpack::makeBackend());
+    return executor::makeExecutor(std::move(backend));
+  }
+#endif
   if (name == "reference") return makeReferenceEngine();
   return makeError("no engine \"{}\"; this build has {}", name, fmt::join(engineNames(), ", "));
 }
 
 std::vector<std::string_view> engineNames() {
   return {"reference",
+#ifdef NARROWS_HAS_XNNPACK
+          "xnnpack",
+#endif
 #ifdef NARROWS_HAS_ONEDNN
           "onednn"
 #endif

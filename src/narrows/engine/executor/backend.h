@@ -77,6 +77,12 @@ class Backend {
   virtual bool prefers(const ConvProblem& problem) const = 0;
   /// A kernel for a problem that `takes` accepts, or for any whose maps are dense.
   virtual Result<std::unique_ptr<ConvKernel>> makeConv(const ConvProblem& problem) const = 0;
+  /// Whether its kernels apply the activation, and add residuals; the executor does so in steps of
+  /// their own otherwise.
+  virtual bool applies(const Activation&) const { return true; }
+  virtual bool addsResiduals() const { return true; }
+  /// Bytes behind an input that its kernels may read, though nothing depends on them.
+  virtual std::size_t overread() const { return 0; }
   /// A kernel for integers; an error when the library has none.
   virtual Result<std::unique_ptr<ByteKernel>> makeIntegerConv(const IntegerConv&) const {
     return makeError("{} has no kernels for integers", name());

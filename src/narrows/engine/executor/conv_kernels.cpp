@@ -23,13 +23,6 @@ bool isPointwise(const ConvProblem& p) {
          p.window.pads == Padding2d{};
 }
 
-/// Whether pixel i of all rows and images is at i * pixelPitch.
-bool isFlat(const Layout& map) {
-  const Shape& shape = map.shape;
-  return isMap(map) && (shape[2] == 1 || rowPitch(map) == shape[3] * pixelPitch(map)) &&
-         (shape[0] == 1 || imagePitch(map) == shape[2] * rowPitch(map));
-}
-
 Finish finishOf(const ConvProblem& p) {
   return {p.activation, p.residual_after_activation};
 }
@@ -56,7 +49,7 @@ class PointwiseConv final : public ConvKernel {
         outputs_(p.output.shape[1] / p.groups),
         has_residual_(p.residual.has_value()) {
     const Shape& shape = p.output.shape;
-    const bool flat = isFlat(p.input);
+    const bool flat = isFlatMap(p.input);
     rows_ = flat ? 1 : shape[0] * shape[2];
     row_pixels_ = flat ? shape[0] * shape[2] * shape[3] : shape[3];
     rows_per_image_ = flat ? 1 : shape[2];
@@ -435,7 +428,7 @@ bool isPlanar(const ConvProblem& p) {
 }
 
 bool ownConvTakes(const ConvProblem& p) {
-  if (!isFlat(p.output) || (p.residual && !isFlat(*p.residual))) return false;
+  if (!isFlatMap(p.output) || (p.residual && !isFlatMap(*p.residual))) return false;
   return isMap(p.input) || isPlanar(p);
 }
 

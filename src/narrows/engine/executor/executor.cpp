@@ -51,7 +51,7 @@ class ExecutorProgram final : public Program {
       scratch = std::max(scratch, step->scratchBytes());
       passing = std::max(passing, step->passingBytes());
     }
-    arena_ = Tensor(DType::u8, Shape{static_cast<std::int64_t>(plan.total)});
+    arena_ = Tensor(DType::u8, Shape{static_cast<std::int64_t>(plan.total + parts_.overread)});
     scratch_ = Tensor(DType::u8, Shape{static_cast<std::int64_t>(scratch)});
     sizes_.arena = plan.total;
     sizes_.scratch = scratch + passing;

@@ -50,17 +50,24 @@ std::string describe(const Graph& graph) {
   return text;
 }
 
-class RandomGraphs : public testing::TestWithParam<std::size_t> {};
+/// Engines that are the executor over a backend.
+std::vector<std::string_view> backends() {
+  std::vector<std::string_view> names = engineNames();
+  std::erase(names, "reference");
+  return names;
+}
+
+class RandomGraphs : public testing::TestWithParam<std::tuple<std::string_view, std::size_t>> {};
 
 TEST_P(RandomGraphs, MatchTheReference) {
   constexpr std::uint64_t kGraphs = 60;
-  const std::size_t nodes = GetParam();
+  const auto [engine, nodes] = GetParam();
   for (std::uint64_t seed = 1; seed <= kGraphs; ++seed) {
     RandomGraph random(seed);
     const Graph graph = random.draw(nodes);
     const std::vector<Tensor> inputs = random.inputs(graph);
     const auto reference = compiled(graph, "reference");
-    const auto fast = compiled(graph, "onednn", 1 + seed % 2);
+    const auto fast = compiled(graph, engine, 1 + seed % 2);
     ASSERT_TRUE(reference && fast) << "seed " << seed << "\n" << describe(graph);
     const auto expected = runProgram(*reference, viewsOf(inputs));
     const auto actual = runProgram(*fast, viewsOf(inputs));
@@ -94,12 +101,17 @@ TEST(Fusion, ASumOfTwoConvolutionsBelongsToOneOfThem) {
   ASSERT_TRUE(sum.ok() && graph.setOutputs({*sum}).ok());
   const std::vector<Tensor> inputs = random.inputs(graph);
   const auto expected = runProgram(*compiled(graph, "reference"), viewsOf(inputs));
-  const auto actual = runProgram(*compiled(graph, "onednn"), viewsOf(inputs));
-  ASSERT_TRUE(expected.ok() && actual.ok());
-  EXPECT_LE(difference((*expected)[0], (*actual)[0]), 1e-6);
+  ASSERT_TRUE(expected.ok());
+  for (std::string_view engine : backends()) {
+    const auto actual = runProgram(*compiled(graph, engine), viewsOf(inputs));
+    ASSERT_TRUE(actual.ok());
+    EXPECT_LE(difference((*expected)[0], (*actual)[0]), 1e-6) << engine;
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, RandomGraphs, testing::Values(1, 3, 8, 20));
+INSTANTIATE_TEST_SUITE_P(BackendsAndSizes, RandomGraphs,
+                         testing::Combine(testing::ValuesIn(backends()),
+                                          testing::Values(1, 3, 8, 20)));
 
 }  // namespace
 }  // namespace narrows::executor

@@ -141,6 +141,12 @@ bool isDenseMap(const Layout& layout) {
          sameStrides(layout, channelsLast(layout.shape, layout.shape[1]).strides);
 }
 
+bool isFlatMap(const Layout& layout) {
+  const Shape& shape = layout.shape;
+  return isMap(layout) && (shape[2] == 1 || rowPitch(layout) == shape[3] * pixelPitch(layout)) &&
+         (shape[0] == 1 || imagePitch(layout) == shape[2] * rowPitch(layout));
+}
+
 std::int64_t pixelPitch(const Layout& map) {
   return map.shape[3] != 1 ? map.strides[3] : map.shape[1];
 }

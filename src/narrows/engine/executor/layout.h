@@ -40,6 +40,8 @@ bool isRowMajor(const Layout& layout);
 /// Whether the channels of each pixel are adjacent and pixels do not overlap: what kernels for maps
 /// read and write. Rows and images may be any distance apart.
 bool isMap(const Layout& layout);
+/// A map in which pixel i of all rows and images is at i * pixelPitch.
+bool isFlatMap(const Layout& layout);
 /// A map without gaps: N,H,W,C order.
 bool isDenseMap(const Layout& layout);
 /// Elements from one pixel to the next in a row of a map.

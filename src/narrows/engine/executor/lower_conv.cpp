@@ -94,6 +94,14 @@ bool Lowering::usesOwnConv(const ConvProblem& problem) const {
   return isPlanar(problem) || !backend_.prefers(problem);
 }
 
+/// A copy in the arena of what the caller or a constant holds, for kernels that read beyond it.
+Operand Lowering::insideArena(const Operand& operand) {
+  if (parts_.buffers[operand.buffer.index()].kind == BufferKind::arena) return operand;
+  const Operand made = newOperand(operand.dtype, channelsLast(operand.shape(), operand.shape()[1]));
+  copy(operand, made);
+  return made;
+}
+
 /// The backend's kernel or the executor's own, whichever has been measured to be faster. Behind the
 /// backend's kernels exponentials are steps of their own: a graph that is cut between a convolution
 /// and its activation must compute the very function that the whole graph does.
@@ -102,30 +110,37 @@ Status Lowering::emitConv(ConvProblem& problem, std::optional<WeightSource> sour
                           const Operand& output) {
   const bool own = usesOwnConv(problem);
   ConvProblem sums = problem;
-  const bool apart = !own && isExponential(problem.activation);
-  const bool add_after = apart && residual && problem.residual_after_activation;
+  const Operand source_map = !own && backend_.overread() > 0 ? insideArena(input) : input;
+  sums.input = source_map.layout;
+  const bool after = problem.residual_after_activation;
+  bool apart = !own && (isExponential(problem.activation) || !backend_.applies(problem.activation));
+  const bool add = !own && residual && (!backend_.addsResiduals() || (apart && after));
+  apart = apart || (add && !after);
   if (apart) sums.activation = Activation{};
-  if (add_after) sums.residual.reset();
-  std::vector<Operand> used{input, output};
+  if (add) sums.residual.reset();
+  std::vector<Operand> used{source_map, output};
   if (residual) used.push_back(*residual);
   const Operand* added = sums.residual ? &*residual : nullptr;
   if (source) {
     sums.weights = {};
     sums.bias = {};
-    NARROWS_TRY(step, makeStreamedConv(sums, *std::move(source), own, shared_backend_, input, added,
-                                       output, tools_));
+    NARROWS_TRY(step, makeStreamedConv(sums, *std::move(source), own, shared_backend_, source_map,
+                                       added, output, tools_));
     emit(std::move(step), used);
   } else {
     NARROWS_TRY(kernel, own ? makeOwnConv(sums, tools_.kernels) : backend_.makeConv(sums));
-    emit(makeConvStep(std::move(kernel), input, added, output, tools_), used);
+    emit(makeConvStep(std::move(kernel), source_map, added, output, tools_), used);
   }
-  if (apart) {
+  const auto emitSum = [&](const Activation& activation) {
+    const std::array<Operand, 2> sum{output, *residual};
+    emit(makeBinary(BinaryKind::add, activation, output, *residual, output, tools_), sum);
+  };
+  if (add && !after) {
+    emitSum(problem.activation);
+  } else if (apart) {
     emit(makeActivation(problem.activation, output, output, tools_), std::span(&output, 1));
   }
-  if (add_after) {
-    const std::array<Operand, 2> sum{output, *residual};
-    emit(makeBinary(BinaryKind::add, Activation{}, output, *residual, output, tools_), sum);
-  }
+  if (add && after) emitSum({});
   return {};
 }
 

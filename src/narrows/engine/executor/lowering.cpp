@@ -67,6 +67,7 @@ Result<ProgramParts> Lowering::run() && {
                       .within(fmt::format("node \"{}\"", graph_.node(id).name)));
   }
   finishOutputs();
+  parts_.overread = backend_.overread();
   return std::move(parts_);
 }
 

@@ -70,6 +70,7 @@ class Lowering {
   /// `source` is set for weights that are packed in every run.
   Status emitConv(ConvProblem& problem, std::optional<WeightSource> source, const Operand& input,
                   const std::optional<Operand>& residual, const Operand& output);
+  Operand insideArena(const Operand& operand);
   bool usesOwnConv(const ConvProblem& problem) const;
   bool lowerDynamicProduct(const Node& node);
   Status lowerActivation(const Node& node, const Activation& activation);

@@ -26,8 +26,10 @@ bool sameBits(const Tensor& a, const Tensor& b) {
   return std::equal(p.begin(), p.end(), q.begin(), q.end());
 }
 
-TEST(KeptWeights, ThoseNotKeptGiveTheSameBits) {
-  const auto engine = *makeEngine(defaultEngineName());
+class KeptWeights : public testing::TestWithParam<std::string_view> {};
+
+TEST_P(KeptWeights, ThoseNotKeptGiveTheSameBits) {
+  const auto engine = *makeEngine(GetParam());
   for (std::uint64_t seed = 6000; seed < 6040; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     RandomGraph random(seed);
@@ -48,8 +50,8 @@ TEST(KeptWeights, ThoseNotKeptGiveTheSameBits) {
   }
 }
 
-TEST(KeptWeights, LargeProductsArePackedInPieces) {
-  const auto engine = *makeEngine(defaultEngineName());
+TEST_P(KeptWeights, LargeProductsArePackedInPieces) {
+  const auto engine = *makeEngine(GetParam());
   Graph graph;
   const ValueId x = graph.addInput("x", {DType::f32, Shape{2, 3000}});
   Tensor weights(DType::f32, Shape{1000, 3000});
@@ -83,6 +85,14 @@ TEST(KeptWeights, LargeProductsArePackedInPieces) {
   // 12 MB of weights, of which 4 MB are packed at once, and staged where inputs come first.
   EXPECT_LT(memory.scratch, 9u << 20);
 }
+
+std::vector<std::string_view> backends() {
+  std::vector<std::string_view> names = engineNames();
+  std::erase(names, "reference");
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, KeptWeights, testing::ValuesIn(backends()));
 
 /// relu -> conv 3x3 -> relu -> conv 1x1 with whole numbers: 1 at most in, 127 the largest weight of
 /// each result, so that all scales are 1.

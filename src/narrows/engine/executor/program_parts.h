@@ -30,6 +30,7 @@ struct ProgramParts {
   std::vector<TensorType> output_types;
   std::vector<Buffer> buffers;
   std::vector<std::unique_ptr<Step>> steps;
+  std::size_t overread = 0;  // bytes that steps may read behind a buffer of the arena
 };
 
 Result<ProgramParts> lower(const Graph& graph, std::shared_ptr<const Backend> backend,

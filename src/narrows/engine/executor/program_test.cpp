@@ -188,8 +188,10 @@ TEST(Program, AllocatesNothingInARun) {
   }
 }
 
-TEST(Program, TakesTensorsAtAnyAddressOfAFloat) {
-  const auto engine = *makeEngine("onednn");
+class EveryBackend : public testing::TestWithParam<std::string_view> {};
+
+TEST_P(EveryBackend, TakesTensorsAtAnyAddressOfAFloat) {
+  const auto engine = *makeEngine(GetParam());
   for (std::uint64_t seed = 4000; seed < 4020; ++seed) {
     RandomGraph random(seed);
     const Graph graph = random.draw(8);
@@ -217,8 +219,8 @@ TEST(Program, TakesTensorsAtAnyAddressOfAFloat) {
   }
 }
 
-TEST(Program, RunsBesideOthersOfItsEngine) {
-  const auto engine = *makeEngine("onednn");
+TEST_P(EveryBackend, RunsBesideOthersOfItsEngine) {
+  const auto engine = *makeEngine(GetParam());
   constexpr std::size_t kPrograms = 3;
   constexpr int kRuns = 30;
   struct Task {
@@ -256,6 +258,14 @@ TEST(Program, RefusesTensorsOfOtherTypes) {
   ASSERT_FALSE(status.ok());
   EXPECT_NE(status.error().message.find("1x4x6x5"), std::string::npos) << status.error().message;
 }
+
+std::vector<std::string_view> backends() {
+  std::vector<std::string_view> names = engineNames();
+  std::erase(names, "reference");
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Program, EveryBackend, testing::ValuesIn(backends()));
 
 }  // namespace
 }  // namespace narrows::executor

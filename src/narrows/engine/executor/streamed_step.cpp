@@ -26,7 +26,7 @@ class StreamedConv final : public Step {
     if (residual != nullptr) residual_ = *residual;
     results_ = problem.output.shape[1];
     depth_ = results_ == 0 ? 0 : source_.weights->shape().elements() / results_;
-    const bool splits = own && problem.groups == 1;
+    const bool splits = problem.groups == 1 && (own || takesSlices());
     const std::int64_t panel = tools.kernels.lanes * tools.kernels.vectors;
     const std::int64_t fit =
         kChunkBytes / static_cast<std::int64_t>(sizeof(float)) / std::max<std::int64_t>(depth_, 1);
@@ -70,6 +70,15 @@ class StreamedConv final : public Step {
     if (part.residual) part.residual = withChannels(*problem_.residual, count);
     if (own_) return makeOwnConv(part, tools_.kernels);
     return backend_->makeConv(part);
+  }
+
+  /// Whether the backend writes some channels of a map and leaves the others.
+  bool takesSlices() const {
+    if (results_ < 2) return false;
+    ConvProblem part = problem_;
+    part.output = withChannels(problem_.output, results_ - 1);
+    if (part.residual) part.residual = withChannels(*problem_.residual, results_ - 1);
+    return backend_->takes(part);
   }
 
   static Layout withChannels(Layout map, std::int64_t count) {
