@@ -28,6 +28,9 @@ function(narrows_test NAME)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 600)
   endif()
+  if(CMAKE_CROSSCOMPILING)
+    math(EXPR T_TIMEOUT "10 * ${T_TIMEOUT}")  # an emulator runs it
+  endif()
   add_executable(narrows_${NAME}_test ${T_SOURCES})
   narrows_precompile(narrows_${NAME}_test test)
   target_link_libraries(narrows_${NAME}_test PRIVATE narrows_options narrows_test_support

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <fstream>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
@@ -15,6 +13,7 @@
 #include "narrows/pipeline/small_bundle.h"
 #include "tests/support/figure.h"
 #include "tests/support/process.h"
+#include "tests/support/process_output.h"
 #include "tests/support/shared_data.h"
 
 /// `narrows serve` and `narrows node` as processes, against the same bundle run in this one.
@@ -24,7 +23,11 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using std::chrono::seconds;
+using test::predictionOf;
 using test::Process;
+using test::readAll;
+using test::readLines;
+using test::waitFor;
 
 template <class T>
 T must(Result<T> result) {
@@ -38,32 +41,6 @@ T must(Result<T> result) {
     EXPECT_TRUE(expect_ok_status.ok()) << expect_ok_status.error().message; \
   } while (false)
 
-/// Calls `done` until it is true; false when that takes too long.
-bool waitFor(const std::function<bool()>& done, std::chrono::seconds limit = seconds(60)) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (std::chrono::steady_clock::now() < end) {
-    if (done()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return done();
-}
-
-std::vector<Json> readLines(const fs::path& path) {
-  std::vector<Json> lines;
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    // The last line may be half written while its process runs.
-    Json json = Json::parse(line, nullptr, false);
-    if (!json.is_discarded()) lines.push_back(std::move(json));
-  }
-  return lines;
-}
-
-std::string readAll(const fs::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// What the records of a run and of one process may differ in.
 struct Comparison {
   std::size_t lost = 0;
@@ -71,21 +48,6 @@ struct Comparison {
   std::size_t failed = 0;
   std::size_t mismatched = 0;
 };
-
-Prediction predictionOf(const Json& record) {
-  Prediction prediction;
-  for (const Json& entry : record.value("detections", Json::array())) {
-    const auto& box = entry["box"];
-    prediction.detections.push_back(
-        {entry["label"].get<int>(),
-         entry["score"].get<float>(),
-         {box[0].get<float>(), box[1].get<float>(), box[2].get<float>(), box[3].get<float>()}});
-  }
-  for (const Json& entry : record.value("classes", Json::array())) {
-    prediction.classes.push_back({entry["label"].get<int>(), entry["score"].get<float>()});
-  }
-  return prediction;
-}
 
 Comparison compare(const std::vector<Json>& records, const std::vector<Prediction>& expected) {
   Comparison result;

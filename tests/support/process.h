@@ -21,6 +21,7 @@ class Process {
   Process& operator=(Process&&) = delete;
   ~Process();
 
+  pid_t id() const { return id_; }
   void kill(int signal) const;
   bool ended();
   /// The exit code; minus the signal's number when one ended it.

@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "narrows/pipeline/fnv1a.h"
 #include "narrows/runtime/message.h"
 #include "narrows/runtime/served_device.h"
 
@@ -169,7 +170,12 @@ Status EdgeNode::Impl::compute(Task& task) {
   const PipelineTimes& times = own_.times();
   task.record.node = times.picture + times.compute + times.head;
   task.record.encode = times.encode;
-  for (const ChannelFrame& frame : frames) task.record.frame_bytes += frame.bytes.size();
+  Fnv1a hash;
+  for (const ChannelFrame& frame : frames) {
+    task.record.frame_bytes += frame.bytes.size();
+    hash.add(frame.bytes);
+  }
+  if (!frames.empty()) task.record.frame_digest = hash.value();
   if (to_server_.empty() && from_server_.empty()) {
     if (!own_.finished()) return makeError("the plan leaves a piece without its inputs");
     takePrediction(task, own_);

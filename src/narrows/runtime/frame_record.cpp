@@ -58,6 +58,7 @@ std::string toJson(const FrameRecord& record, std::span<const std::string> label
   json["encode_ms"] = rounded(record.encode);
   json["finish_ms"] = rounded(record.finish);
   json["frame_bytes"] = record.frame_bytes;
+  if (record.frame_digest) json["frame_fnv1a"] = fmt::format("{:016x}", *record.frame_digest);
   json["wire_bytes"] = std::llround(record.wire_bytes);
   json["reply_bytes"] = std::llround(record.reply_bytes);
   json["link_ms"] = rounded(record.link);

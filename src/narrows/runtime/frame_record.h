@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,8 @@ struct FrameRecord {
   Seconds finish;
   /// Feature or picture frames, their headers included.
   std::size_t frame_bytes = 0;
+  /// FNV-1a of the frames one after another, to compare runs; absent without frames.
+  std::optional<std::uint64_t> frame_digest;
   /// The whole request as it crosses the link, once; modelled (docs/protocol.md).
   double wire_bytes = 0;
   /// The reply likewise; 0 without one.

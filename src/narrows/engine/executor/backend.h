@@ -83,6 +83,9 @@ class Backend {
   virtual bool addsResiduals() const { return true; }
   /// Bytes behind an input that its kernels may read, though nothing depends on them.
   virtual std::size_t overread() const { return 0; }
+  /// Whether its kernels for integers store integers alone, add no residuals and apply no
+  /// activation that `applies` declines.
+  virtual bool storesIntegersOnly() const { return false; }
   /// A kernel for integers; an error when the library has none.
   virtual Result<std::unique_ptr<ByteKernel>> makeIntegerConv(const IntegerConv&) const {
     return makeError("{} has no kernels for integers", name());

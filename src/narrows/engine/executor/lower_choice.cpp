@@ -65,7 +65,10 @@ void Lowering::chooseIntegers() {
     const bool plain = conv == nullptr || conv->groups == 1;
     // A product of maps has no channels in its last axis.
     const bool rows = conv != nullptr || graph_.shape(node.inputs[0]).rank() != 4;
-    integer_[id.index()] = plain && rows;
+    const bool known =
+        !backend_.storesIntegersOnly() || rangeOf(storedInIntegers(node, fusion_.fused(id)));
+    integer_[id.index()] = plain && rows && known;
+    if (backend_.storesIntegersOnly()) continue;  // residuals are added in f32
     const ValueId added = fusion_.fused(id).epilogue.residual;
     if (integer_[id.index()] && added.valid()) adders_.emplace(added.index(), id);
   }
@@ -104,8 +107,9 @@ Operand Lowering::asPixels(ValueId id) {
   return operand;
 }
 
-Status Lowering::emitRescale(const Operand& from, float from_scale, const Operand& to,
+Status Lowering::emitRescale(const Operand& source, float from_scale, const Operand& to,
                              float to_scale) {
+  const Operand from = backend_.overread() > 0 ? insideArena(source) : source;
   NARROWS_TRY(kernel, backend_.makeRescale({from.layout, from.dtype, from_scale},
                                            {to.layout, to.dtype, to_scale}, tools_.team.size()));
   emit(makeByteStep(std::move(kernel), from, nullptr, to, tools_), std::array{from, to});
@@ -122,7 +126,62 @@ Result<Lowering::Scaled> Lowering::integersOf(ValueId id) {
   return made;
 }
 
+/// Whether a backend that stores integers alone does all that follows the sums itself.
+bool Lowering::finishesInIntegers(const Fused& fused) const {
+  return !fused.epilogue.residual.valid() && backend_.applies(fused.epilogue.activation);
+}
+
+/// The value that such a backend stores: the result, or the sums, which f32 steps go on with.
+ValueId Lowering::storedInIntegers(const Node& node, const Fused& fused) const {
+  return finishesInIntegers(fused) ? fused.result : node.outputs[0];
+}
+
+Status Lowering::emitStoredIntegers(ConvProblem& problem, const Node& node, const Fused& fused) {
+  const bool whole = finishesInIntegers(fused);
+  NARROWS_TRY(input, integersOf(node.inputs[0]));
+  const Shape& shape = graph_.shape(fused.result);
+  const Shape map = mapShape(shape);
+  const Scaled sums = newScaled(storedInIntegers(node, fused), map);
+  problem.input = input.operand.layout;
+  problem.output = sums.operand.layout;
+  if (!whole) problem.activation = Activation{};
+  IntegerConv conv;
+  conv.problem = problem;
+  conv.input = {input.operand.layout, input.operand.dtype, input.scale};
+  conv.output = {sums.operand.layout, sums.operand.dtype, sums.scale};
+  NARROWS_TRY(kernel, backend_.makeIntegerConv(conv));
+  emit(makeByteStep(std::move(kernel), input.operand, nullptr, sums.operand, tools_),
+       std::array{input.operand, sums.operand});
+  if (whole && keepsIntegers(fused)) {
+    integers_[fused.result.index()] = sums;
+    return {};
+  }
+  Operand result = newOperand(DType::f32, channelsLast(map, map[1]));
+  NARROWS_CHECK(emitRescale(sums.operand, sums.scale, result, 1));
+  if (!whole) emitEpilogue(fused.epilogue, result);
+  if (shape.rank() != 4) result.layout = rowMajor(shape);
+  define(fused.result, result);
+  return {};
+}
+
+/// What follows the sums, in place and in f32.
+void Lowering::emitEpilogue(const Epilogue& epilogue, const Operand& result) {
+  const bool after = epilogue.residual_after_activation;
+  if (!epilogue.residual.valid()) {
+    emit(makeActivation(epilogue.activation, result, result, tools_), std::span(&result, 1));
+    return;
+  }
+  const Operand residual = asPixels(epilogue.residual);
+  if (after) {
+    emit(makeActivation(epilogue.activation, result, result, tools_), std::span(&result, 1));
+  }
+  emit(makeBinary(BinaryKind::add, after ? Activation{} : epilogue.activation, result, residual,
+                  result, tools_),
+       std::array{result, residual});
+}
+
 Status Lowering::emitIntegers(ConvProblem& problem, const Node& node, const Fused& fused) {
+  if (backend_.storesIntegersOnly()) return emitStoredIntegers(problem, node, fused);
   const bool keep = keepsIntegers(fused);
   const ValueId added = fused.epilogue.residual;
   NARROWS_TRY(input, integersOf(node.inputs[0]));

@@ -70,6 +70,10 @@ class Lowering {
   /// `source` is set for weights that are packed in every run.
   Status emitConv(ConvProblem& problem, std::optional<WeightSource> source, const Operand& input,
                   const std::optional<Operand>& residual, const Operand& output);
+  bool finishesInIntegers(const Fused& fused) const;
+  ValueId storedInIntegers(const Node& node, const Fused& fused) const;
+  Status emitStoredIntegers(ConvProblem& problem, const Node& node, const Fused& fused);
+  void emitEpilogue(const Epilogue& epilogue, const Operand& result);
   Operand insideArena(const Operand& operand);
   bool usesOwnConv(const ConvProblem& problem) const;
   bool lowerDynamicProduct(const Node& node);

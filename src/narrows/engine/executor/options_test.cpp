@@ -26,6 +26,12 @@ bool sameBits(const Tensor& a, const Tensor& b) {
   return std::equal(p.begin(), p.end(), q.begin(), q.end());
 }
 
+std::vector<std::string_view> backends() {
+  std::vector<std::string_view> names = engineNames();
+  std::erase(names, "reference");
+  return names;
+}
+
 class KeptWeights : public testing::TestWithParam<std::string_view> {};
 
 TEST_P(KeptWeights, ThoseNotKeptGiveTheSameBits) {
@@ -86,14 +92,6 @@ TEST_P(KeptWeights, LargeProductsArePackedInPieces) {
   EXPECT_LT(memory.scratch, 9u << 20);
 }
 
-std::vector<std::string_view> backends() {
-  std::vector<std::string_view> names = engineNames();
-  std::erase(names, "reference");
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Backends, KeptWeights, testing::ValuesIn(backends()));
-
 /// relu -> conv 3x3 -> relu -> conv 1x1 with whole numbers: 1 at most in, 127 the largest weight of
 /// each result, so that all scales are 1.
 Graph wholeNumbers(std::int64_t channels) {
@@ -125,9 +123,11 @@ Graph wholeNumbers(std::int64_t channels) {
   return graph;
 }
 
-TEST(Integers, WholeNumbersComeOutExactly) {
+class Integers : public testing::TestWithParam<std::string_view> {};
+
+TEST_P(Integers, WholeNumbersComeOutExactly) {
   const auto reference = *makeEngine("reference");
-  const auto engine = *makeEngine(defaultEngineName());
+  const auto engine = *makeEngine(GetParam());
   for (const std::int64_t channels : {8, 16, 19}) {
     SCOPED_TRACE(channels);
     const Graph graph = wholeNumbers(channels);
@@ -151,9 +151,9 @@ TEST(Integers, WholeNumbersComeOutExactly) {
   }
 }
 
-TEST(Integers, StayNearTheReferenceOnRandomGraphs) {
+TEST_P(Integers, StayNearTheReferenceOnRandomGraphs) {
   const auto reference = *makeEngine("reference");
-  const auto engine = *makeEngine(defaultEngineName());
+  const auto engine = *makeEngine(GetParam());
   double total = 0;
   int count = 0;
   for (std::uint64_t seed = 7000; seed < 7040; ++seed) {
@@ -185,9 +185,13 @@ TEST(Integers, StayNearTheReferenceOnRandomGraphs) {
       ++count;
     }
   }
-  fmt::print("mean relative error of {} outputs in integers: {:.4f}\n", count, total / count);
+  fmt::print("{}: mean relative error of {} outputs in integers: {:.4f}\n", GetParam(), count,
+             total / count);
   EXPECT_LT(total / count, 0.03);
 }
+
+INSTANTIATE_TEST_SUITE_P(Backends, KeptWeights, testing::ValuesIn(backends()));
+INSTANTIATE_TEST_SUITE_P(Backends, Integers, testing::ValuesIn(backends()));
 
 }  // namespace
 }  // namespace narrows::executor

@@ -1,10 +1,10 @@
 #include "narrows/engine/onednn/integer_conv.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <unordered_map>
 
+#include "narrows/engine/executor/integer_weights.h"
 #include "narrows/engine/onednn/adapter.h"
 
 namespace narrows::onednn {
@@ -12,6 +12,7 @@ namespace {
 
 using executor::ByteKernel;
 using executor::IntegerConv;
+using executor::IntegerWeights;
 using executor::ScaledMap;
 using DataType = dnnl::memory::data_type;
 
@@ -67,28 +68,6 @@ class Calls : public ByteKernel {
   dnnl::stream stream_;
   std::vector<Call> calls_;
   std::size_t scratch_bytes_ = 0;
-};
-
-/// Integers nearest to weights / scale, with a scale for each result channel that makes its largest
-/// weight 127.
-struct IntegerWeights {
-  std::vector<std::int8_t> values;
-  std::vector<float> scales;
-
-  IntegerWeights(std::span<const float> weights, std::int64_t channels) {
-    const auto count = static_cast<std::size_t>(channels);
-    const std::size_t each = weights.size() / count;
-    values.resize(weights.size());
-    for (std::size_t c = 0; c < count; ++c) {
-      const auto row = weights.subspan(c * each, each);
-      float most = 0;
-      for (float weight : row) most = std::max(most, std::abs(weight));
-      const float scale = most > 0 ? most / 127.0F : 1.0F;
-      scales.push_back(scale);
-      for (std::size_t i = 0; i < each; ++i)
-        values[c * each + i] = static_cast<std::int8_t>(std::lrintf(row[i] / scale));
-    }
-  }
 };
 
 class IntegerConvKernel final : public Calls {

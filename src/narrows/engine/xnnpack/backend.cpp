@@ -1,11 +1,11 @@
 #include "narrows/engine/xnnpack/backend.h"
 
-#include <xnnpack.h>
-
 #include <algorithm>
 #include <atomic>
 #include <limits>
-#include <vector>
+
+#include "narrows/engine/xnnpack/adapter.h"
+#include "narrows/engine/xnnpack/integer_conv.h"
 
 namespace narrows::xnnpack {
 namespace {
@@ -13,101 +13,8 @@ namespace {
 using executor::Activation;
 using executor::ActivationKind;
 using executor::ConvProblem;
-using executor::Share;
 
-/// Results that the library's kernels compute together on this processor.
-#if defined(__x86_64__)
-constexpr std::int64_t kTile = 16;
-#else
-constexpr std::int64_t kTile = 8;
-#endif
-/// An address at which nothing lies. The library tells padding from pixels by the address alone, so
-/// one that its own memory may get would turn a pixel into padding.
-constexpr std::uintptr_t kNowhere = std::uintptr_t{1} << 62;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-struct OperatorDeleter {
-  void operator()(xnn_operator* made) const { xnn_delete_operator(made); }
-};
-using Operator = std::unique_ptr<xnn_operator, OperatorDeleter>;
-
-std::string_view reason(xnn_status status) {
-  switch (status) {
-    case xnn_status_success:
-      return "no error";
-    case xnn_status_uninitialized:
-      return "not initialised";
-    case xnn_status_invalid_parameter:
-      return "invalid parameter";
-    case xnn_status_invalid_state:
-      return "invalid state";
-    case xnn_status_unsupported_parameter:
-      return "unsupported parameter";
-    case xnn_status_unsupported_hardware:
-      return "unsupported hardware";
-    case xnn_status_out_of_memory:
-      return "out of memory";
-  }
-  return "unknown error";
-}
-
-/// Some result channels of a convolution, as one of its own. Channels of each group of `problem`
-/// are counted from its first.
-struct Part {
-  std::int64_t groups = 1;
-  std::int64_t group_inputs = 0;
-  std::int64_t group_outputs = 0;
-  std::int64_t first_input = 0;
-  std::int64_t first_output = 0;
-
-  std::int64_t outputs() const { return groups * group_outputs; }
-};
-
-/// A problem in parts for its threads: by results, so that no weight is packed twice, and by tiles,
-/// so that no part computes more of them than the whole would.
-std::vector<Part> cut(const ConvProblem& p) {
-  constexpr std::int64_t kSmallWork = 100000;  // multiply-adds
-  const std::int64_t inputs = p.input.shape[1] / p.groups;
-  const std::int64_t outputs = p.output.shape[1] / p.groups;
-  const std::int64_t work =
-      p.output.shape.elements() * inputs * p.window.kernel.h * p.window.kernel.w;
-  const bool depthwise = inputs == 1 && outputs == 1;
-  const std::int64_t items = p.groups == 1 ? outputs : p.groups;
-  const std::int64_t tile = p.groups == 1 || depthwise ? kTile : 1;
-  const std::int64_t tiles = (items + tile - 1) / tile;
-  const std::int64_t count =
-      work < kSmallWork ? 1 : std::min(tiles, static_cast<std::int64_t>(p.threads));
-  std::vector<Part> parts;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t begin = tiles * i / count * tile;
-    const std::int64_t end = std::min(items, tiles * (i + 1) / count * tile);
-    if (p.groups == 1) {
-      parts.push_back({1, inputs, end - begin, 0, begin});
-    } else {
-      parts.push_back({end - begin, inputs, outputs, begin * inputs, begin * outputs});
-    }
-  }
-  return parts;
-}
-
-/// Weights (O, C/G, kh, kw) in the library's order (O, kh, kw, C/G).
-std::vector<float> channelsLast(std::span<const float> weights, std::int64_t inputs,
-                                std::int64_t taps) {
-  std::vector<float> turned(weights.size());
-  const std::size_t each = static_cast<std::size_t>(inputs * taps);
-  for (std::size_t first = 0; first < weights.size(); first += each) {
-    for (std::int64_t c = 0; c < inputs; ++c) {
-      for (std::int64_t tap = 0; tap < taps; ++tap)
-        turned[first + static_cast<std::size_t>(tap * inputs + c)] =
-            weights[first + static_cast<std::size_t>(c * taps + tap)];
-    }
-  }
-  return turned;
-}
-
-std::uint32_t narrow(std::int64_t number) {
-  return static_cast<std::uint32_t>(number);
-}
 
 class Conv final : public executor::ConvKernel {
  public:
@@ -115,12 +22,7 @@ class Conv final : public executor::ConvKernel {
     std::unique_ptr<Conv> conv(new Conv(p));
     const std::int64_t taps = p.window.kernel.h * p.window.kernel.w;
     for (const Part& part : cut(p)) {
-      const std::int64_t depth = part.group_inputs * taps;
-      auto weights = p.weights.subspan(static_cast<std::size_t>(part.first_output * depth),
-                                       static_cast<std::size_t>(part.outputs() * depth));
-      std::vector<float> turned;
-      if (taps > 1 && part.group_inputs > 1)
-        weights = turned = channelsLast(weights, part.group_inputs, taps);
+      const auto weights = weightsOf(p.weights, part, taps);
       Operator made;
       xnn_status status = make(p, part, weights, made);
       // Settles what depends on the map's size; a run only moves the addresses by a difference.
@@ -134,7 +36,7 @@ class Conv final : public executor::ConvKernel {
                          reason(status));
       }
       conv->calls_.push_back({std::move(made), part.first_input, part.first_output});
-      conv->weight_bytes_ += bytesOf(p, part);
+      conv->weight_bytes_ += bytesOf(p, part, sizeof(float));
     }
     return std::unique_ptr<executor::ConvKernel>(std::move(conv));
   }
@@ -190,24 +92,6 @@ class Conv final : public executor::ConvKernel {
     return xnn_setup_convolution2d_nhwc_f32(made, images_, height_, width_, input, output, nullptr);
   }
 
-  /// What the library keeps for a part: weights and biases, padded to whole tiles, and, where a
-  /// window or padding needs it, the address of the input of each result and tap.
-  static std::size_t bytesOf(const ConvProblem& p, const Part& part) {
-    const Window2d& w = p.window;
-    const std::int64_t taps = w.kernel.h * w.kernel.w;
-    const bool depthwise = part.group_inputs == 1 && part.group_outputs == 1;
-    const std::int64_t groups = depthwise ? 1 : part.groups;
-    const std::int64_t results = depthwise ? part.groups : part.group_outputs;
-    const std::int64_t padded = (results + kTile - 1) / kTile * kTile;
-    const std::int64_t floats = groups * padded * (part.group_inputs * taps + 1);
-    const bool direct =
-        taps == 1 && w.stride == Extent2d{1, 1} && w.pads == Padding2d{} && !depthwise;
-    const std::int64_t pixels = p.output.shape[2] * p.output.shape[3];
-    const std::int64_t addresses = direct ? 0 : pixels * taps;
-    return static_cast<std::size_t>(floats) * sizeof(float) +
-           static_cast<std::size_t>(addresses) * sizeof(void*);
-  }
-
   std::size_t images_, height_, width_;
   std::vector<Call> calls_;
   std::atomic<bool> failed_{false};
@@ -233,11 +117,21 @@ class XnnPack final : public executor::Backend {
            (activation.kind == ActivationKind::clip && activation.alpha < activation.beta);
   }
   bool addsResiduals() const override { return false; }
+  bool storesIntegersOnly() const override { return true; }
   std::size_t overread() const override { return XNN_EXTRA_BYTES; }
 
   Result<std::unique_ptr<executor::ConvKernel>> makeConv(
       const ConvProblem& problem) const override {
     return Conv::create(problem);
+  }
+  Result<std::unique_ptr<executor::ByteKernel>> makeIntegerConv(
+      const executor::IntegerConv& conv) const override {
+    return xnnpack::makeIntegerConv(conv);
+  }
+  Result<std::unique_ptr<executor::ByteKernel>> makeRescale(const executor::ScaledMap& from,
+                                                            const executor::ScaledMap& to,
+                                                            std::size_t threads) const override {
+    return xnnpack::makeRescale(from, to, threads);
   }
 };
 
