@@ -80,9 +80,10 @@ context::Loops loopsFor(UnitSearch search) {
     case UnitSearch::vector:
       break;
   }
-  // Where there is AVX-512 too, its loops are not faster: most of the time goes into finding units,
-  // a lane at a time.
-  return context::avx2Loops();
+  // Units are found a lane at a time, at which AVX-512 is not faster.
+  context::Loops loops = context::avx512Loops();
+  loops.decode = context::avx2Loops().decode;
+  return loops;
 }
 
 class ContextCoder final : public LosslessCoder {
@@ -101,7 +102,6 @@ class ContextCoder final : public LosslessCoder {
     units_of_.resize(shape().planes * units_ + 2 * ContextGrid::kRowSlack);
     contexts_.resize(std::max(units_, laneStride() * kMaxLanes));
     masks_.resize(parts_ == 2 ? grid_.columns() * kMaxLanes : 0);
-    every_.assign(grid_.columns(), 0xFFFF);
   }
 
   Result<bool> encode(std::span<const std::uint8_t> symbols, std::size_t limit,
@@ -113,11 +113,9 @@ class ContextCoder final : public LosslessCoder {
   const SymbolLayout& shape() const { return grid_.layout(); }
   void copyTables(const ContextTables& tables);
   void orderPlanes();
-  /// Planes live in a frame, in coding order, are cut into groups of at most a lane each, all of
-  /// one stage.
-  std::size_t groupEnd(std::size_t first, std::size_t lanes) const;
-  void encodePlane(std::size_t plane, std::size_t lane, std::size_t lanes, Range* pending);
-  std::size_t bestClass(std::size_t plane) const;
+  void formGroups(std::size_t lanes);
+  void encodePlane(std::size_t plane, std::uint16_t* entries);
+  std::size_t bestClass(std::size_t plane, const std::uint16_t* entries) const;
   Status decodePlanes(const std::uint16_t* next, const std::uint16_t* end,
                       std::uint32_t first_state, std::span<std::uint8_t> symbols);
   const std::uint16_t* decodeGroup(std::size_t first, std::size_t last, States& states,
@@ -171,14 +169,19 @@ class ContextCoder final : public LosslessCoder {
   std::vector<std::size_t> order_;
 
   std::vector<std::uint8_t> class_of_;
+  /// Planes of a map that are not zeros alone, in the order in which they are coded, and where each
+  /// group of them ends.
   std::vector<std::size_t> live_;
+  std::vector<std::size_t> group_ends_;
+  /// Planes that guesses may look at.
+  std::vector<bool> known_;
   /// Units of all planes of a map: high, then low, of each.
   std::vector<std::uint8_t> units_of_;
-  /// Contexts, or parts of them, and then entries of tables.
+  /// Contexts, or parts of them.
   std::vector<std::uint16_t> contexts_;
   std::vector<std::uint16_t> masks_;
-  std::vector<std::uint16_t> every_;
-  std::vector<Range> pending_;
+  /// Of the live planes' units, in the order in which the decoder takes them.
+  std::vector<std::uint16_t> entries_;
   std::vector<std::uint16_t> words_;
   context::RowsToDecode row_task_;
 };
@@ -222,54 +225,67 @@ void ContextCoder::orderPlanes() {
   }
 }
 
-std::size_t ContextCoder::groupEnd(std::size_t first, std::size_t lanes) const {
-  std::size_t last = first;
-  while (last < live_.size() && last - first < lanes &&
-         guesser_.plane(live_[last]).stage == guesser_.plane(live_[first]).stage) {
-    ++last;
+/// Orders the live planes in groups of at most a lane each: every group takes the first ones, by
+/// stage, whose guesses look at planes before the group alone.
+void ContextCoder::formGroups(std::size_t lanes) {
+  const auto ready = [&](std::size_t plane) {
+    const std::vector<GuessTerm>& terms = guesser_.plane(plane).terms;
+    return std::all_of(terms.begin(), terms.end(),
+                       [&](const GuessTerm& term) { return known_[term.plane]; });
+  };
+  known_.assign(shape().planes, true);
+  for (const std::size_t p : live_) known_[p] = false;
+  group_ends_.clear();
+  for (std::size_t first = 0; first < live_.size();) {
+    std::size_t last = first;
+    for (std::size_t i = first; i < live_.size() && last - first < lanes; ++i) {
+      if (!ready(live_[i])) continue;
+      const auto at = live_.begin() + static_cast<std::ptrdiff_t>(i);
+      std::rotate(live_.begin() + static_cast<std::ptrdiff_t>(last), at, at + 1);
+      ++last;
+    }
+    for (std::size_t i = first; i < last; ++i) known_[live_[i]] = true;
+    group_ends_.push_back(last);
+    first = last;
   }
-  return last;
 }
 
 /// The class in which the plane with these entries has the shortest code, its own included.
-std::size_t ContextCoder::bestClass(std::size_t plane) const {
+std::size_t ContextCoder::bestClass(std::size_t plane, const std::uint16_t* entries) const {
   std::array<std::uint32_t, kTables> sums{};
   for (std::size_t begin = 0; begin < units_; begin += kLengthsPerSum) {
     const std::size_t count = std::min(kLengthsPerSum, units_ - begin);
-    addLengths(lengths_.data(), contexts_.data() + begin, count, sums);
+    addLengths(lengths_.data(), entries + begin, count, sums);
   }
   const std::vector<std::uint8_t>& length_of = codeLengths();
   for (std::size_t t = 0; t < kTables; ++t) sums[t] += length_of[classRange(plane, t + 1) >> 16];
   return 1 + static_cast<std::size_t>(std::min_element(sums.begin(), sums.end()) - sums.begin());
 }
 
-/// Chooses the class of a plane and lists its ranges in the order in which the decoder takes them.
-void ContextCoder::encodePlane(std::size_t plane, std::size_t lane, std::size_t lanes,
-                               Range* pending) {
+/// Lists the entries of a plane in the order in which the decoder takes them, and chooses its
+/// class.
+void ContextCoder::encodePlane(std::size_t plane, std::uint16_t* entries) {
   const std::uint8_t* high = highOf(plane);
-  grid_.planeContexts(high, lowOf(plane), guesser_.guess(plane, 0), contexts_.data(),
+  const std::uint8_t* low = lowOf(plane);
+  const std::uint16_t* contexts = contexts_.data();
+  const std::uint16_t* low_contexts = contexts + plane_units_;
+  grid_.planeContexts(high, low, guesser_.guess(plane, 0), contexts_.data(),
                       parts_ == 2 ? contexts_.data() + plane_units_ : nullptr);
-  for (std::size_t k = 0; k < plane_units_; ++k) {
-    contexts_[k] = static_cast<std::uint16_t>(row_of_[contexts_[k]] * kUnitSymbols + high[k]);
-  }
-  for (std::size_t k = plane_units_; k < units_; ++k) {
-    contexts_[k] = static_cast<std::uint16_t>(
-        (high_rows_ + low_row_of_[contexts_[k]]) * kUnitSymbols + high[k]);
-  }
-  const std::size_t c = bestClass(plane);
-  class_of_[plane] = static_cast<std::uint8_t>(c);
-  const Range* table = ranges(c);
-  Range* out = pending + lane;
+  const auto entry = [](std::size_t row, std::uint8_t unit) {
+    return static_cast<std::uint16_t>(row * kUnitSymbols + unit);
+  };
+  std::uint16_t* out = entries;
   if (parts_ == 1) {
-    for (std::size_t k = 0; k < units_; ++k) out[k * lanes] = table[contexts_[k]];
-    return;
-  }
-  const std::size_t columns = grid_.columns();
-  for (std::size_t k = 0; k < plane_units_; k += columns) {
-    for (const std::size_t part : {k, k + plane_units_}) {
-      for (std::size_t j = 0; j < columns; ++j, out += lanes) *out = table[contexts_[part + j]];
+    for (std::size_t k = 0; k < plane_units_; ++k) out[k] = entry(row_of_[contexts[k]], high[k]);
+  } else {
+    const std::size_t columns = grid_.columns();
+    for (std::size_t k = 0; k < plane_units_; k += columns) {
+      for (std::size_t j = k; j < k + columns; ++j) *out++ = entry(row_of_[contexts[j]], high[j]);
+      for (std::size_t j = k; j < k + columns; ++j)
+        *out++ = entry(high_rows_ + low_row_of_[low_contexts[j]], low[j]);
     }
   }
+  class_of_[plane] = static_cast<std::uint8_t>(bestClass(plane, entries));
 }
 
 Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::size_t limit,
@@ -288,26 +304,27 @@ Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::si
   }
   const std::size_t lanes = context::laneCount(live_.size(), units_);
 
+  formGroups(lanes);
+
+  entries_.resize(live_.size() * units_);
+  for (std::size_t i = 0; i < live_.size(); ++i)
+    encodePlane(live_[i], entries_.data() + i * units_);
   // Every unit gives at most one word; states two each.
-  pending_.resize(live_.size() * units_);
   words_.resize(live_.size() * units_ + planes + 2 * kMaxLanes + kSlackWords);
-  std::vector<std::size_t> group_ends;
-  for (std::size_t first = 0; first < live_.size();) {
-    const std::size_t last = groupEnd(first, lanes);
-    for (std::size_t i = first; i < last; ++i) {
-      encodePlane(live_[i], i - first, last - first, pending_.data() + first * units_);
-    }
-    group_ends.push_back(last);
-    first = last;
-  }
   std::uint16_t* const end = words_.data() + words_.size();
   std::uint16_t* next = end;
   States states;
   states.fill(kLowest);
-  for (std::size_t g = group_ends.size(); g-- > 0;) {
-    const std::size_t first = g > 0 ? group_ends[g - 1] : 0;
-    next = loops_.encode(pending_.data() + first * units_, units_, group_ends[g] - first, states,
-                         next);
+  for (std::size_t g = group_ends_.size(); g-- > 0;) {
+    const std::size_t first = g > 0 ? group_ends_[g - 1] : 0;
+    context::UnitsToEncode group;
+    group.steps = units_;
+    group.lanes = group_ends_[g] - first;
+    for (std::size_t l = 0; l < group.lanes; ++l) {
+      group.entries[l] = entries_.data() + (first + l) * units_;
+      group.ranges[l] = ranges(class_of_[live_[first + l]]);
+    }
+    next = loops_.encode(group, states, next);
   }
   const auto flush = [&](std::uint32_t state) {
     *--next = static_cast<std::uint16_t>(state >> 16);
@@ -384,8 +401,9 @@ Status ContextCoder::decodePlanes(const std::uint16_t* next, const std::uint16_t
     states[lane] = next[0] | static_cast<std::uint32_t>(next[1]) << 16;
     next += 2;
   }
-  for (std::size_t first = 0; first < live_.size();) {
-    const std::size_t last = groupEnd(first, lanes);
+  formGroups(lanes);
+  std::size_t first = 0;
+  for (const std::size_t last : group_ends_) {
     next = decodeGroup(first, last, states, next, end);
     if (next > end) return makeError("the context code ends early");
     for (std::size_t i = first; i < last; ++i) {
@@ -418,7 +436,7 @@ const std::uint16_t* ContextCoder::decodeGroup(std::size_t first, std::size_t la
   for (std::size_t y = 0; y < shape().height && next <= end; ++y) {
     const std::size_t begin = y * columns;
     row_task_.row_of = row_of_.data();
-    row_task_.left_parts = grid_.leftParts().data();
+    row_task_.left_parts = grid_.leftIsPart() ? nullptr : grid_.leftParts().data();
     for (std::size_t i = first; i < last; ++i) {
       const std::size_t p = live_[i];
       context::LaneRow& lane = row_task_.lane[i - first];
@@ -427,7 +445,7 @@ const std::uint16_t* ContextCoder::decodeGroup(std::size_t first, std::size_t la
       const std::uint8_t* above = y > 0 ? line - columns : nullptr;
       const std::uint8_t* guess = guesses[i - first];
       grid_.parts(y, above, guess == nullptr ? nullptr : guess + begin, parts);
-      lane = {ends(class_of_[p]), parts, every_.data(), line, grid_.leftOfFirst(y, above)};
+      lane = {ends(class_of_[p]), parts, nullptr, line, grid_.leftOfFirst(y, above)};
     }
     next = loops_.decode(row_task_, states, next);
     if (parts_ == 1 || next > end) continue;

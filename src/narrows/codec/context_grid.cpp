@@ -80,10 +80,36 @@ void addReference(const std::uint8_t* reference, std::size_t count, std::size_t 
   }
 }
 
+/// Symbols that are made into units at once.
+constexpr std::size_t kSplitBlock = 16;
+
+/// kSplitBlock symbols, of 1 bit where `PerUnit` is 4 and of 2 bits where it is 2, as units.
+template <int PerUnit>
+void splitBlock(const std::uint8_t* symbols, std::uint8_t* units) {
+  std::array<std::uint64_t, 2> halves;
+  std::memcpy(halves.data(), symbols, kSplitBlock);
+  if constexpr (PerUnit == 4) {
+    // The products move bit 0 of each byte to the top byte, without carries between them.
+    constexpr std::uint64_t kGather = 0x0102040810204080;
+    auto bits = static_cast<std::uint32_t>(halves[0] * kGather >> 56) |
+                static_cast<std::uint32_t>(halves[1] * kGather >> 56) << 8;
+    bits = (bits | bits << 8) & 0x00FF00FF;
+    bits = (bits | bits << 4) & 0x0F0F0F0F;
+    std::memcpy(units, &bits, 4);
+  } else {
+    for (std::size_t h = 0; h < 2; ++h) {
+      std::uint64_t pairs = (halves[h] | halves[h] >> 6) & 0x000F000F000F000F;
+      pairs = (pairs | pairs >> 8) & 0x0000FFFF0000FFFF;
+      const auto four = static_cast<std::uint32_t>(pairs | pairs >> 16);
+      std::memcpy(units + 4 * h, &four, 4);
+    }
+  }
+}
+
 /// Contexts of `Count` units from `at` on, as if all were inside.
 template <int Bits, bool HasReference, std::size_t Count>
-void insideContexts(const std::uint8_t* high, const std::uint8_t* reference, std::size_t columns,
-                    std::size_t at, std::uint16_t step, std::uint16_t* contexts) {
+void blockContexts(const std::uint8_t* high, const std::uint8_t* reference, std::size_t columns,
+                   std::size_t at, std::uint16_t step, std::uint16_t* contexts) {
   constexpr int kShift = Bits == 4 ? 4 : 3;
   const std::uint8_t* left = high + at - 1;
   const std::uint8_t* above = high + at - columns - 1;
@@ -114,10 +140,10 @@ void flatContexts(const std::uint8_t* high, const std::uint8_t* reference, std::
   const auto step = static_cast<std::uint16_t>(stride);
   std::size_t at = columns + 1;
   for (; at + kBlock <= count; at += kBlock) {
-    insideContexts<Bits, HasReference, kBlock>(high, reference, columns, at, step, contexts);
+    blockContexts<Bits, HasReference, kBlock>(high, reference, columns, at, step, contexts);
   }
   for (; at < count; ++at) {
-    insideContexts<Bits, HasReference, 1>(high, reference, columns, at, step, contexts);
+    blockContexts<Bits, HasReference, 1>(high, reference, columns, at, step, contexts);
   }
 }
 
@@ -171,19 +197,6 @@ ContextGrid::ContextGrid(const SymbolLayout& layout) : layout_(layout) {
   }
 }
 
-std::size_t ContextGrid::aboveIndex(std::uint8_t a, std::uint8_t b, std::uint8_t c) const {
-  switch (high_bits_) {
-    case 1:
-      return aboveOf<1>(a, b, c);
-    case 2:
-      return aboveOf<2>(a, b, c);
-    case 3:
-      return aboveOf<3>(a, b, c);
-    default:
-      return aboveOf<4>(a, b, c);
-  }
-}
-
 unsigned ContextGrid::aboveOfIndex(std::size_t index) const {
   constexpr std::array<unsigned, 5> kShift = {0, 1, 2, 0, 0};
   const auto bits = static_cast<std::size_t>(high_bits_);
@@ -234,33 +247,41 @@ void ContextGrid::splitHigh(const std::uint8_t* symbols, std::uint8_t* high) con
     if (count > 0) std::memcpy(high, symbols, count);
     return;
   }
+  if (symbols_per_unit_ == 4) {
+    splitRows<4>(symbols, high);
+  } else {
+    splitRows<2>(symbols, high);
+  }
+}
+
+/// Units of `PerUnit` symbols, in blocks that reach into the row after theirs where there is one.
+template <int PerUnit>
+void ContextGrid::splitRows(const std::uint8_t* symbols, std::uint8_t* high) const {
+  constexpr std::size_t kPerUnit = PerUnit;
+  constexpr std::size_t kBlockUnits = kSplitBlock / kPerUnit;
+  constexpr int kBits = 4 / PerUnit;
   const std::size_t width = layout_.width;
-  const auto per_unit = static_cast<std::size_t>(symbols_per_unit_);
-  const std::size_t whole = width / per_unit;
+  const std::size_t blocks = (width + kSplitBlock - 1) / kSplitBlock;
+  const std::size_t count = layout_.height * width;
+  const std::size_t units = unitsPerPlane();
+  const auto last_mask = static_cast<std::uint8_t>((1U << (4 - fill_bits_)) - 1);
   for (std::size_t y = 0; y < layout_.height; ++y) {
     const std::uint8_t* in = symbols + y * width;
     std::uint8_t* out = high + y * columns_;
-    if (per_unit == 4) {
-      for (std::size_t j = 0; j < whole; ++j) {
-        // The product moves bit 0 of each byte to bits 28 to 31, without carries between them.
-        std::uint32_t four = 0;
-        std::memcpy(&four, in + 4 * j, 4);
-        out[j] = static_cast<std::uint8_t>(four * 0x10204080U >> 28);
-      }
-    } else {
-      for (std::size_t j = 0; j < whole; ++j) {
-        std::uint16_t two = 0;
-        std::memcpy(&two, in + 2 * j, 2);
-        out[j] = static_cast<std::uint8_t>((two | two >> 6) & 15);
-      }
+    const bool inside =
+        y * width + blocks * kSplitBlock <= count && y * columns_ + blocks * kBlockUnits <= units;
+    if (inside) {
+      for (std::size_t b = 0; b < blocks; ++b)
+        splitBlock<PerUnit>(in + b * kSplitBlock, out + b * kBlockUnits);
+      out[columns_ - 1] &= last_mask;
+      continue;
     }
-    if (whole == columns_) continue;
-    unsigned unit = 0;
-    for (std::size_t i = whole * per_unit; i < width; ++i) {
-      unit |= static_cast<unsigned>(in[i])
-              << (static_cast<int>(i - whole * per_unit) * layout_.bits);
+    for (std::size_t j = 0; j < columns_; ++j) {
+      unsigned unit = 0;
+      for (std::size_t i = 0; i < std::min(kPerUnit, width - j * kPerUnit); ++i)
+        unit |= static_cast<unsigned>(in[j * kPerUnit + i]) << (static_cast<int>(i) * kBits);
+      out[j] = static_cast<std::uint8_t>(unit);
     }
-    out[whole] = static_cast<std::uint8_t>(unit);
   }
 }
 
@@ -279,10 +300,13 @@ void ContextGrid::join(const std::uint8_t* high, const std::uint8_t* low,
   }
   const std::size_t width = layout_.width;
   const auto per_unit = static_cast<std::size_t>(symbols_per_unit_);
-  const std::size_t whole = width / per_unit;
+  const unsigned mask = (1U << layout_.bits) - 1;
   for (std::size_t y = 0; y < layout_.height; ++y) {
     const std::uint8_t* in = high + y * columns_;
     std::uint8_t* out = symbols + y * width;
+    // Whole units, which reach into the row after theirs where there is one.
+    const std::size_t whole =
+        y * width + columns_ * per_unit <= count ? columns_ : width / per_unit;
     if (per_unit == 4) {
       for (std::size_t j = 0; j < whole; ++j) {
         // One bit to each byte: the products put copies of the unit where the mask picks bit 0
@@ -292,11 +316,10 @@ void ContextGrid::join(const std::uint8_t* high, const std::uint8_t* low,
       }
     } else {
       for (std::size_t j = 0; j < whole; ++j) {
-        out[2 * j] = in[j] & 3;
-        out[2 * j + 1] = in[j] >> 2;
+        const auto two = static_cast<std::uint16_t>((in[j] | in[j] << 6) & 0x0303);
+        std::memcpy(out + 2 * j, &two, 2);
       }
     }
-    const unsigned mask = (1U << layout_.bits) - 1;
     for (std::size_t i = whole * per_unit; i < width; ++i) {
       out[i] = static_cast<std::uint8_t>(
           in[whole] >> (static_cast<int>(i - whole * per_unit) * layout_.bits) & mask);
@@ -313,16 +336,19 @@ bool ContextGrid::fillIsZero(const std::uint8_t* high) const {
   return true;
 }
 
-std::size_t ContextGrid::firstAbove(const std::uint8_t* above) const {
-  return aboveIndex(spread_first_[above[0]], above[0],
-                    columns_ > 1 ? above[1] : spread_last_[above[0]]);
-}
-
-std::size_t ContextGrid::lastAbove(const std::uint8_t* above) const {
+/// What the first and the last unit of a row have above them, of which one side is beyond the row.
+template <int Bits>
+ContextGrid::RowEnds ContextGrid::endsAbove(const std::uint8_t* above) const {
   const std::size_t last = columns_ - 1;
-  if (fill_bits_ > 0) return above_count_ + kFillInside + above[last];
-  return last == 0 ? firstAbove(above)
-                   : aboveIndex(above[last - 1], above[last], spread_last_[above[last]]);
+  const std::uint8_t before = spread_first_[above[0]];
+  const std::uint8_t after = spread_last_[above[last]];
+  RowEnds ends;
+  ends.first = aboveOf<Bits>(before, above[0], last > 0 ? above[1] : after);
+  ends.last = fill_bits_ > 0 ? above_count_ + kFillInside + above[last]
+              : last == 0    ? ends.first
+                             : aboveOf<Bits>(above[last - 1], above[last], after);
+  if (last == 0) ends.first = ends.last;
+  return ends;
 }
 
 void ContextGrid::firstRowParts(std::uint16_t* parts) const {
@@ -333,6 +359,15 @@ void ContextGrid::firstRowParts(std::uint16_t* parts) const {
   }
 }
 
+/// Parts of any row but the first.
+template <int Bits>
+void ContextGrid::rowParts(const std::uint8_t* above, std::uint16_t* parts) const {
+  insideParts<Bits>(above, columns_, parts);
+  const RowEnds ends = endsAbove<Bits>(above);
+  parts[0] = static_cast<std::uint16_t>(left_count_ * ends.first);
+  parts[columns_ - 1] = static_cast<std::uint16_t>(left_count_ * ends.last);
+}
+
 void ContextGrid::parts(std::size_t y, const std::uint8_t* above, const std::uint8_t* reference,
                         std::uint16_t* parts) const {
   if (y == 0) {
@@ -340,19 +375,17 @@ void ContextGrid::parts(std::size_t y, const std::uint8_t* above, const std::uin
   } else {
     switch (high_bits_) {
       case 1:
-        insideParts<1>(above, columns_, parts);
+        rowParts<1>(above, parts);
         break;
       case 2:
-        insideParts<2>(above, columns_, parts);
+        rowParts<2>(above, parts);
         break;
       case 3:
-        insideParts<3>(above, columns_, parts);
+        rowParts<3>(above, parts);
         break;
       default:
-        insideParts<4>(above, columns_, parts);
+        rowParts<4>(above, parts);
     }
-    parts[0] = static_cast<std::uint16_t>(left_count_ * firstAbove(above));
-    parts[columns_ - 1] = static_cast<std::uint16_t>(left_count_ * lastAbove(above));
   }
   if (reference == nullptr) return;
   addReference(reference, columns_, contexts_alone_, parts);
@@ -371,6 +404,26 @@ void ContextGrid::lowParts(std::size_t y, const std::uint8_t* high, const std::u
   }
 }
 
+/// Contexts of all rows but the first.
+template <int Bits>
+void ContextGrid::insideContexts(const std::uint8_t* high, const std::uint8_t* reference,
+                                 std::uint16_t* contexts) const {
+  const std::size_t count = unitsPerPlane();
+  flatContexts<Bits>(high, reference, columns_, count, contexts_alone_, contexts);
+  const std::size_t last = columns_ - 1;
+  const auto put = [&](std::size_t at, std::size_t above_index, std::uint8_t left) {
+    const std::size_t level = reference == nullptr ? 0 : std::size_t{1} + reference[at];
+    contexts[at] = static_cast<std::uint16_t>(left_count_ * above_index + leftOf<Bits>(left) +
+                                              contexts_alone_ * level);
+  };
+  for (std::size_t at = columns_; at < count; at += columns_) {
+    const std::uint8_t* above = high + at - columns_;
+    const RowEnds ends = endsAbove<Bits>(above);
+    if (last > 0) put(at + last, ends.last, high[at + last - 1]);
+    put(at, ends.first, spread_first_[above[0]]);
+  }
+}
+
 void ContextGrid::planeContexts(const std::uint8_t* high, const std::uint8_t* low,
                                 const std::uint8_t* reference, std::uint16_t* contexts,
                                 std::uint16_t* low_contexts) const {
@@ -378,16 +431,16 @@ void ContextGrid::planeContexts(const std::uint8_t* high, const std::uint8_t* lo
   if (count == 0) return;
   switch (high_bits_) {
     case 1:
-      flatContexts<1>(high, reference, columns_, count, contexts_alone_, contexts);
+      insideContexts<1>(high, reference, contexts);
       break;
     case 2:
-      flatContexts<2>(high, reference, columns_, count, contexts_alone_, contexts);
+      insideContexts<2>(high, reference, contexts);
       break;
     case 3:
-      flatContexts<3>(high, reference, columns_, count, contexts_alone_, contexts);
+      insideContexts<3>(high, reference, contexts);
       break;
     default:
-      flatContexts<4>(high, reference, columns_, count, contexts_alone_, contexts);
+      insideContexts<4>(high, reference, contexts);
   }
 
   const auto reference_part = [&](std::size_t at) -> std::size_t {
@@ -399,18 +452,6 @@ void ContextGrid::planeContexts(const std::uint8_t* high, const std::uint8_t* lo
   for (std::size_t j = 0; j < columns_; ++j) {
     contexts[j] = static_cast<std::uint16_t>(contexts[j] + reference_part(j) +
                                              left_parts_[j > 0 ? high[j - 1] : 0]);
-  }
-  const std::size_t last = columns_ - 1;
-  for (std::size_t at = columns_; at < count; at += columns_) {
-    const std::uint8_t* above = high + at - columns_;
-    if (last > 0) {
-      contexts[at + last] =
-          static_cast<std::uint16_t>(left_count_ * lastAbove(above) + reference_part(at + last) +
-                                     left_parts_[high[at + last - 1]]);
-    }
-    contexts[at] =
-        static_cast<std::uint16_t>(left_count_ * (last > 0 ? firstAbove(above) : lastAbove(above)) +
-                                   reference_part(at) + left_parts_[spread_first_[above[0]]]);
   }
   if (low_bits_ > 0) lowContextsOf(high, low, low_contexts);
 }

@@ -70,6 +70,8 @@ class ContextGrid {
   /// Adding this to it gives the context. `left` is the unit to the left; for the first unit of a
   /// row what `leftOfFirst` says.
   const std::array<std::uint16_t, kUnitSymbols>& leftParts() const { return left_parts_; }
+  /// Whether the part of a unit to the left is the unit itself.
+  bool leftIsPart() const { return symbols_per_unit_ == 1; }
   std::uint8_t leftOfFirst(std::size_t y, const std::uint8_t* above) const {
     return y == 0 ? std::uint8_t{0} : spread_first_[above[0]];
   }
@@ -97,13 +99,22 @@ class ContextGrid {
  private:
   static constexpr std::size_t kLowContexts = 16 * 5 * 5;
 
-  std::size_t aboveIndex(std::uint8_t above_left, std::uint8_t above,
-                         std::uint8_t above_right) const;
   unsigned aboveOfIndex(std::size_t index) const;
   /// Above parts, to be multiplied by left_count_, of the first and of the last unit of a row.
-  std::size_t firstAbove(const std::uint8_t* above) const;
-  std::size_t lastAbove(const std::uint8_t* above) const;
+  struct RowEnds {
+    std::size_t first = 0;
+    std::size_t last = 0;
+  };
+  template <int Bits>
+  RowEnds endsAbove(const std::uint8_t* above) const;
+  template <int Bits>
+  void rowParts(const std::uint8_t* above, std::uint16_t* parts) const;
   void firstRowParts(std::uint16_t* parts) const;
+  template <int PerUnit>
+  void splitRows(const std::uint8_t* symbols, std::uint8_t* high) const;
+  template <int Bits>
+  void insideContexts(const std::uint8_t* high, const std::uint8_t* reference,
+                      std::uint16_t* contexts) const;
   void lowContextsOf(const std::uint8_t* high, const std::uint8_t* low,
                      std::uint16_t* contexts) const;
 

@@ -13,8 +13,9 @@ const std::uint16_t* decodeRows(RowsToDecode& rows, States& states, const std::u
   for (std::size_t j = 0; j < rows.columns; ++j) {
     for (std::size_t l = 0; l < rows.lanes; ++l) {
       LaneRow& lane = rows.lane[l];
+      const std::size_t left = rows.left_parts == nullptr ? lane.left : rows.left_parts[lane.left];
       const std::size_t context =
-          static_cast<std::size_t>(lane.parts[j]) + (rows.left_parts[lane.left] & lane.masks[j]);
+          lane.parts[j] + (lane.masks == nullptr ? left : left & lane.masks[j]);
       const std::size_t row = rows.row_of[context];
       const std::uint32_t unit = takeUnit(states[l], lane.ends + row * kUnitSymbols, next);
       lane.left = lane.units[j] = static_cast<std::uint8_t>(unit);
@@ -23,12 +24,11 @@ const std::uint16_t* decodeRows(RowsToDecode& rows, States& states, const std::u
   return next;
 }
 
-std::uint16_t* encodeUnits(const Range* ranges, std::size_t steps, std::size_t lanes,
-                           States& states, std::uint16_t* next) {
+std::uint16_t* encodeUnits(const UnitsToEncode& units, States& states, std::uint16_t* next) {
   const std::uint64_t* reciprocal = reciprocals().data();
-  for (std::size_t k = steps; k-- > 0;) {
-    for (std::size_t l = lanes; l-- > 0;) {
-      putUnit(reciprocal, states[l], ranges[k * lanes + l], next);
+  for (std::size_t k = units.steps; k-- > 0;) {
+    for (std::size_t l = units.lanes; l-- > 0;) {
+      putUnit(reciprocal, states[l], units.ranges[l][units.entries[l][k]], next);
     }
   }
   return next;

@@ -28,7 +28,7 @@ using Range = std::uint32_t;
 struct LaneRow {
   /// Ends of the lane's class, kUnitSymbols a row, with one entry in front whose low bits are 0.
   const std::uint16_t* ends = nullptr;
-  /// Parts of the contexts, and masks of what the left unit adds to them.
+  /// Parts of the contexts, and masks of what the left unit adds to them or null for all of it.
   const std::uint16_t* parts = nullptr;
   const std::uint16_t* masks = nullptr;
   std::uint8_t* units = nullptr;
@@ -42,8 +42,19 @@ struct RowsToDecode {
   /// kMaxLanes entries; those from `lanes` on are scratch for the loops.
   std::array<LaneRow, kMaxLanes> lane;
   const std::uint8_t* row_of = nullptr;
+  /// What a left unit adds to a context; null where it is the unit itself. Lanes with masks need
+  /// it.
   const std::uint16_t* left_parts = nullptr;
   std::vector<std::uint8_t> scratch = {};
+};
+
+/// The same units of planes to encode, one in each lane: entries of its class, in the order in
+/// which the decoder takes them.
+struct UnitsToEncode {
+  std::size_t steps = 0;
+  std::size_t lanes = 0;
+  std::array<const std::uint16_t*, kMaxLanes> entries{};
+  std::array<const Range*, kMaxLanes> ranges{};
 };
 
 /// Values of one term of a guess: in place, right + below, left + above; and their weights.
@@ -69,12 +80,34 @@ struct Loops {
   /// Decodes a row in each lane in lockstep, refilling states from `next`; gives the word after the
   /// last it took.
   const std::uint16_t* (*decode)(RowsToDecode& rows, States& states, const std::uint16_t* next);
-  /// Encodes `steps` units in each of `lanes` lanes, the last first; range k of lane l is
-  /// ranges[k * lanes + l]. Writes words before `next` and gives the first.
-  std::uint16_t* (*encode)(const Range* ranges, std::size_t steps, std::size_t lanes,
-                           States& states, std::uint16_t* next);
+  /// Encodes the units of all lanes, the last first. Writes words before `next` and gives the
+  /// first.
+  std::uint16_t* (*encode)(const UnitsToEncode& units, States& states, std::uint16_t* next);
   /// Levels: how many thresholds the weighted sum of the inputs lies above. Sums fit in 16 bits.
   void (*guess)(const GuessTask& task, std::uint8_t* levels);
+};
+
+/// Ranges of some steps of all lanes side by side, few enough to stay close at hand. Lanes without
+/// a plane have ranges that never fill a state.
+class RangeBlock {
+ public:
+  static constexpr std::size_t kSteps = 64;
+  explicit RangeBlock(const UnitsToEncode& units) : units_(units) { ranges_.fill(kIdle); }
+  /// Steps [begin, begin + count), at most kSteps.
+  void load(std::size_t begin, std::size_t count) {
+    for (std::size_t l = 0; l < units_.lanes; ++l) {
+      const Range* table = units_.ranges[l];
+      const std::uint16_t* entries = units_.entries[l] + begin;
+      Range* out = ranges_.data() + l;
+      for (std::size_t k = 0; k < count; ++k) out[k * kMaxLanes] = table[entries[k]];
+    }
+  }
+  const Range* step(std::size_t k) const { return ranges_.data() + k * kMaxLanes; }
+
+ private:
+  static constexpr Range kIdle = (kContextTotal - 1) << 16;
+  const UnitsToEncode& units_;
+  alignas(64) std::array<Range, kSteps * kMaxLanes> ranges_;
 };
 
 Loops scalarLoops();

@@ -3,6 +3,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <algorithm>
 #include <bit>
 #endif
 
@@ -46,7 +47,20 @@ NARROWS_AVX2 inline __m128i loadPair(const std::uint16_t* at) {
   return _mm_loadu_si32(at);
 }
 
+/// How the unit to the left enters a context.
+enum class Left { itself, by_table, masked };
+
+template <Left kLeft>
+NARROWS_AVX2 inline std::size_t contextOf(const RowsToDecode& rows, const LaneRow& lane,
+                                          std::size_t j) {
+  const std::size_t part = lane.parts[j];
+  if constexpr (kLeft == Left::itself) return part + lane.left;
+  const std::size_t left = rows.left_parts[lane.left];
+  return part + (kLeft == Left::masked ? left & lane.masks[j] : left);
+}
+
 /// One unit in each of eight lanes; those not in `active` leave no trace.
+template <Left kLeft>
 NARROWS_AVX2 inline __m256i decodeEight(const RowsToDecode& rows, LaneRow* lane, std::size_t j,
                                         __m256i state, unsigned active,
                                         const std::uint16_t*& next) {
@@ -56,10 +70,8 @@ NARROWS_AVX2 inline __m256i decodeEight(const RowsToDecode& rows, LaneRow* lane,
   _mm256_store_si256(reinterpret_cast<__m256i*>(slots.data()), slot);
   __m128i pair[kEight];
   for (std::size_t l = 0; l < kEight; ++l) {
-    const std::size_t context = static_cast<std::size_t>(lane[l].parts[j]) +
-                                (rows.left_parts[lane[l].left] & lane[l].masks[j]);
-    const std::uint16_t* ends =
-        lane[l].ends + static_cast<std::size_t>(rows.row_of[context]) * kUnitSymbols;
+    const std::size_t row = rows.row_of[contextOf<kLeft>(rows, lane[l], j)];
+    const std::uint16_t* ends = lane[l].ends + row * kUnitSymbols;
     const __m256i above =
         _mm256_cmpgt_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(ends)),
                            _mm256_set1_epi16(static_cast<short>(slots[l])));
@@ -86,9 +98,9 @@ NARROWS_AVX2 inline __m256i decodeEight(const RowsToDecode& rows, LaneRow* lane,
   return _mm256_blendv_epi8(x, _mm256_or_si256(_mm256_slli_epi32(x, 16), word), low);
 }
 
-NARROWS_AVX2 const std::uint16_t* decodeRows(RowsToDecode& rows, States& states,
-                                             const std::uint16_t* next) {
-  if (rows.lanes < kFewestLanes) return scalarLoops().decode(rows, states, next);
+template <Left kLeft>
+NARROWS_AVX2 const std::uint16_t* decodeRowsBy(RowsToDecode& rows, States& states,
+                                               const std::uint16_t* next) {
   // Lanes without a plane repeat the first one's steps into a place that nobody reads.
   std::vector<std::uint8_t>& scratch = rows.scratch;
   scratch.resize(rows.columns);
@@ -103,12 +115,13 @@ NARROWS_AVX2 const std::uint16_t* decodeRows(RowsToDecode& rows, States& states,
   __m256i second = _mm256_loadu_si256(at + 1);
   if (used == kEight) {
     for (std::size_t j = 0; j < rows.columns; ++j) {
-      first = decodeEight(rows, rows.lane.data(), j, first, active, next);
+      first = decodeEight<kLeft>(rows, rows.lane.data(), j, first, active, next);
     }
   } else {
     for (std::size_t j = 0; j < rows.columns; ++j) {
-      first = decodeEight(rows, rows.lane.data(), j, first, 0xFF, next);
-      second = decodeEight(rows, rows.lane.data() + kEight, j, second, active >> kEight, next);
+      first = decodeEight<kLeft>(rows, rows.lane.data(), j, first, 0xFF, next);
+      second =
+          decodeEight<kLeft>(rows, rows.lane.data() + kEight, j, second, active >> kEight, next);
     }
   }
   alignas(32) States after;
@@ -118,16 +131,21 @@ NARROWS_AVX2 const std::uint16_t* decodeRows(RowsToDecode& rows, States& states,
   return next;
 }
 
-/// Numbers from 0 to 2^32 - 1 as doubles.
-NARROWS_AVX2 inline __m256d toDouble(__m128i x) {
-  const __m128i flipped = _mm_xor_si128(x, _mm_set1_epi32(static_cast<int>(0x80000000U)));
-  return _mm256_add_pd(_mm256_cvtepi32_pd(flipped), _mm256_set1_pd(2147483648.0));
+NARROWS_AVX2 const std::uint16_t* decodeRows(RowsToDecode& rows, States& states,
+                                             const std::uint16_t* next) {
+  if (rows.lanes < kFewestLanes) return scalarLoops().decode(rows, states, next);
+  if (rows.lane[0].masks != nullptr) return decodeRowsBy<Left::masked>(rows, states, next);
+  return rows.left_parts == nullptr ? decodeRowsBy<Left::itself>(rows, states, next)
+                                    : decodeRowsBy<Left::by_table>(rows, states, next);
 }
 
-/// x / frequency, below 2^18. The quotient of doubles is rounded, but never up to a whole number
-/// that it does not reach: 1 / frequency is more than a rounding of numbers below 2^32.
-NARROWS_AVX2 inline __m128i quotients(__m128i x, __m128i frequency) {
-  return _mm256_cvttpd_epi32(_mm256_div_pd(toDouble(x), _mm256_cvtepi32_pd(frequency)));
+/// x / frequency, or one less: rounding is kept below it, and quotients are below 2^18.
+NARROWS_AVX2 inline __m256i quotients(__m256i x, __m256i frequency) {
+  const __m256 share = _mm256_div_ps(_mm256_set1_ps(1 - 0x1p-21F), _mm256_cvtepi32_ps(frequency));
+  // As a signed number, and 2^32 more where that is negative.
+  const __m256 wrap =
+      _mm256_and_ps(_mm256_castsi256_ps(_mm256_srai_epi32(x, 31)), _mm256_set1_ps(0x1p32F));
+  return _mm256_cvttps_epi32(_mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(x), wrap), share));
 }
 
 NARROWS_AVX2 inline __m256i encodeEight(__m256i x, __m256i range, unsigned active,
@@ -144,48 +162,40 @@ NARROWS_AVX2 inline __m256i encodeEight(__m256i x, __m256i range, unsigned activ
   _mm_storeu_si128(reinterpret_cast<__m128i*>(next - kEight), words);
   next -= std::popcount(set);
   x = _mm256_blendv_epi8(x, _mm256_srli_epi32(x, 16), full);
-  const __m256i q = _mm256_set_m128i(
-      quotients(_mm256_extracti128_si256(x, 1), _mm256_extracti128_si256(frequency, 1)),
-      quotients(_mm256_castsi256_si128(x), _mm256_castsi256_si128(frequency)));
+  const __m256i q = quotients(x, frequency);
   const __m256i rest = _mm256_sub_epi32(x, _mm256_mullo_epi32(q, frequency));
+  // Where the quotient is one short, the rest is a frequency too large.
+  const __m256i within = _mm256_cmpgt_epi32(frequency, rest);
+  const __m256i step = _mm256_sub_epi32(_mm256_set1_epi32(kContextTotal), frequency);
   const __m256i start = _mm256_and_si256(range, _mm256_set1_epi32(0xFFFF));
-  return _mm256_add_epi32(_mm256_slli_epi32(q, kContextPrecision), _mm256_add_epi32(rest, start));
+  return _mm256_add_epi32(
+      _mm256_add_epi32(_mm256_slli_epi32(q, kContextPrecision), _mm256_add_epi32(rest, start)),
+      _mm256_andnot_si256(within, step));
 }
 
-NARROWS_AVX2 std::uint16_t* encodeUnits(const Range* ranges, std::size_t steps, std::size_t lanes,
-                                        States& states, std::uint16_t* next) {
-  if (lanes < kFewestLanes) return scalarLoops().encode(ranges, steps, lanes, states, next);
-  const unsigned active = (1U << lanes) - 1;
-  alignas(32) std::array<std::uint32_t, kMaxLanes> in;
+NARROWS_AVX2 std::uint16_t* encodeUnits(const UnitsToEncode& units, States& states,
+                                        std::uint16_t* next) {
+  if (units.lanes < kFewestLanes) return scalarLoops().encode(units, states, next);
+  const unsigned active = (1U << units.lanes) - 1;
   alignas(32) States after = states;
   auto* const at = reinterpret_cast<__m256i*>(after.data());
   __m256i first = _mm256_load_si256(at);
   __m256i second = _mm256_load_si256(at + 1);
-  in.fill(kContextTotal / 2 << 16);
-  for (std::size_t k = steps; k-- > 0;) {
-    const Range* step = ranges + k * lanes;
-    if (lanes == kMaxLanes) {
-      second = encodeEight(
-          second, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(step + kEight)), 0xFF, next);
-      first = encodeEight(first, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(step)), 0xFF,
-                          next);
-      continue;
+  RangeBlock block(units);
+  for (std::size_t end = units.steps; end > 0;) {
+    const std::size_t count = std::min(end, RangeBlock::kSteps);
+    end -= count;
+    block.load(end, count);
+    for (std::size_t k = count; k-- > 0;) {
+      const auto* step = reinterpret_cast<const __m256i*>(block.step(k));
+      if (units.lanes > kEight)
+        second = encodeEight(second, _mm256_load_si256(step + 1), active >> kEight, next);
+      first = encodeEight(first, _mm256_load_si256(step), active & 0xFF, next);
     }
-    if (lanes == kEight) {
-      first = encodeEight(first, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(step)), 0xFF,
-                          next);
-      continue;
-    }
-    for (std::size_t l = 0; l < lanes; ++l) in[l] = step[l];
-    const auto* loaded = reinterpret_cast<const __m256i*>(in.data());
-    if (lanes > kEight) {
-      second = encodeEight(second, _mm256_load_si256(loaded + 1), active >> kEight, next);
-    }
-    first = encodeEight(first, _mm256_load_si256(loaded), active & 0xFF, next);
   }
   _mm256_store_si256(at, first);
   _mm256_store_si256(at + 1, second);
-  for (std::size_t l = 0; l < lanes; ++l) states[l] = after[l];
+  for (std::size_t l = 0; l < units.lanes; ++l) states[l] = after[l];
   return next;
 }
 

@@ -7,6 +7,7 @@
 #endif
 #include <immintrin.h>
 
+#include <algorithm>
 #include <bit>
 #endif
 
@@ -34,8 +35,9 @@ NARROWS_AVX512 inline __m512i decodeSixteen(RowsToDecode& rows, std::size_t j, _
   std::array<const std::uint16_t*, kMaxLanes> pair;
   for (std::size_t l = 0; l < kMaxLanes; ++l) {
     LaneRow& lane = rows.lane[l];
+    const std::size_t left = rows.left_parts == nullptr ? lane.left : rows.left_parts[lane.left];
     const std::size_t context =
-        static_cast<std::size_t>(lane.parts[j]) + (rows.left_parts[lane.left] & lane.masks[j]);
+        lane.parts[j] + (lane.masks == nullptr ? left : left & lane.masks[j]);
     const std::uint16_t* ends =
         lane.ends + static_cast<std::size_t>(rows.row_of[context]) * kUnitSymbols;
     const __mmask16 above =
@@ -81,34 +83,37 @@ NARROWS_AVX512 const std::uint16_t* decodeRows(RowsToDecode& rows, States& state
   return next;
 }
 
-/// x / frequency, below 2^18. The quotient of doubles is rounded, but never up to a whole number
-/// that it does not reach: 1 / frequency is more than a rounding of numbers below 2^32.
-NARROWS_AVX512 inline __m256i quotients(__m256i x, __m256i frequency) {
-  return _mm512_cvttpd_epu32(_mm512_div_pd(_mm512_cvtepu32_pd(x), _mm512_cvtepu32_pd(frequency)));
-}
-
-NARROWS_AVX512 std::uint16_t* encodeUnits(const Range* ranges, std::size_t steps, std::size_t lanes,
-                                          States& states, std::uint16_t* next) {
-  if (lanes <= kEight) return avx2Loops().encode(ranges, steps, lanes, states, next);
-  const auto active = static_cast<__mmask16>((1U << lanes) - 1);
+NARROWS_AVX512 std::uint16_t* encodeUnits(const UnitsToEncode& units, States& states,
+                                          std::uint16_t* next) {
+  if (units.lanes <= kEight) return avx2Loops().encode(units, states, next);
+  const auto active = static_cast<__mmask16>((1U << units.lanes) - 1);
+  const __m512 below_one = _mm512_set1_ps(1 - 0x1p-21F);
+  const __m512i total = _mm512_set1_epi32(kContextTotal);
   __m512i x = _mm512_loadu_si512(states.data());
-  for (std::size_t k = steps; k-- > 0;) {
-    const __m512i range = _mm512_maskz_loadu_epi32(active, ranges + k * lanes);
-    const __m512i frequency = _mm512_srli_epi32(range, 16);
-    const __mmask16 full = _mm512_mask_cmpge_epu32_mask(
-        active, x, _mm512_slli_epi32(frequency, 32 - kContextPrecision));
-    const auto count = static_cast<unsigned>(std::popcount(static_cast<unsigned>(full)));
-    const __m256i words = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(full, x));
-    next -= count;
-    _mm256_mask_storeu_epi16(next, static_cast<__mmask16>((1U << count) - 1), words);
-    x = _mm512_mask_srli_epi32(x, full, x, 16);
-    const __m512i q = _mm512_inserti64x4(
-        _mm512_castsi256_si512(
-            quotients(_mm512_castsi512_si256(x), _mm512_castsi512_si256(frequency))),
-        quotients(_mm512_extracti64x4_epi64(x, 1), _mm512_extracti64x4_epi64(frequency, 1)), 1);
-    const __m512i rest = _mm512_sub_epi32(x, _mm512_mullo_epi32(q, frequency));
-    const __m512i start = _mm512_and_si512(range, _mm512_set1_epi32(0xFFFF));
-    x = _mm512_add_epi32(_mm512_slli_epi32(q, kContextPrecision), _mm512_add_epi32(rest, start));
+  RangeBlock block(units);
+  for (std::size_t end = units.steps; end > 0;) {
+    const std::size_t steps = std::min(end, RangeBlock::kSteps);
+    end -= steps;
+    block.load(end, steps);
+    for (std::size_t k = steps; k-- > 0;) {
+      const __m512i range = _mm512_load_si512(block.step(k));
+      const __m512i frequency = _mm512_srli_epi32(range, 16);
+      const __m512i start = _mm512_and_si512(range, _mm512_set1_epi32(0xFFFF));
+      const __m512 share = _mm512_div_ps(below_one, _mm512_cvtepi32_ps(frequency));
+      const __mmask16 full = _mm512_mask_cmpge_epu32_mask(
+          active, x, _mm512_slli_epi32(frequency, 32 - kContextPrecision));
+      const auto count = static_cast<unsigned>(std::popcount(static_cast<unsigned>(full)));
+      const __m256i words = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(full, x));
+      next -= count;
+      _mm256_mask_storeu_epi16(next, static_cast<__mmask16>((1U << count) - 1), words);
+      x = _mm512_mask_srli_epi32(x, full, x, 16);
+      // x / frequency, or one less: rounding is kept below it, and quotients are below 2^18.
+      const __m512i q = _mm512_cvttps_epi32(_mm512_mul_ps(_mm512_cvtepu32_ps(x), share));
+      const __m512i rest = _mm512_sub_epi32(x, _mm512_mullo_epi32(q, frequency));
+      const __mmask16 short_by_one = _mm512_cmpge_epi32_mask(rest, frequency);
+      x = _mm512_add_epi32(_mm512_slli_epi32(q, kContextPrecision), _mm512_add_epi32(rest, start));
+      x = _mm512_mask_add_epi32(x, short_by_one, x, _mm512_sub_epi32(total, frequency));
+    }
   }
   _mm512_mask_storeu_epi32(states.data(), active, x);
   return next;
