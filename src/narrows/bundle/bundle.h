@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "narrows/base/result.h"
+#include "narrows/bundle/archive.h"
 #include "narrows/graph/graph.h"
 #include "narrows/plan/plan.h"
 #include "narrows/vision/description.h"
@@ -50,5 +51,9 @@ struct BundleReadOptions {
 
 /// Reads either form. Weights stay mapped. The error names the file in the bundle.
 Result<Bundle> readBundle(const std::filesystem::path& path, const BundleReadOptions& options = {});
+
+/// All files of a bundle in either form as they are, by name, bundle.json among them; nothing is
+/// compared.
+Result<FileMap> openBundleFiles(const std::filesystem::path& path);
 
 }  // namespace narrows

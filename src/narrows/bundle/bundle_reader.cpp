@@ -223,4 +223,17 @@ Result<Bundle> readBundle(const fs::path& path, const BundleReadOptions& options
   return Reader(source, options).read().within(path.string());
 }
 
+Result<FileMap> openBundleFiles(const fs::path& path) {
+  NARROWS_TRY(source, Source::open(path).within(path.string()));
+  NARROWS_TRY(names, source.names().within(path.string()));
+  names.emplace_back(kManifestPath);
+  FileMap files;
+  for (const std::string& name : names) {
+    NARROWS_CHECK(checkMemberName(name).within(path.string()));
+    NARROWS_TRY(file, source.file(name).within(path.string()));
+    files.emplace(name, file);
+  }
+  return files;
+}
+
 }  // namespace narrows

@@ -18,6 +18,8 @@
 #include "narrows/cli/serve.h"
 #endif
 #include "narrows/cli/node.h"
+#include "narrows/cli/run_command.h"
+#include "narrows/cli/worker_command.h"
 
 namespace narrows {
 namespace {
@@ -41,6 +43,8 @@ constexpr std::array kCommands = {
     Command{"serve", "run the server's pieces for nodes on the network", runServe},
 #endif
     Command{"node", "run the node's pieces on pictures and send the features", runNode},
+    Command{"worker", "be a device of a group: compute a share of a plan", runWorkerCommand},
+    Command{"run", "lead a group of workers through a plan", runGroupCommand},
 #ifdef NARROWS_WORKBENCH
     Command{"demo", "cut, score and run a built-in network on drawn scenes", runDemo},
 #endif

@@ -47,6 +47,13 @@ Result<DevicePipeline> DevicePipeline::create(std::shared_ptr<const Bundle> bund
   return DevicePipeline(std::move(state));
 }
 
+Result<DevicePipeline> DevicePipeline::twin() const {
+  auto state = std::make_unique<State>(state_->bundle_, state_->exchange_, state_->device_);
+  state->share(*state_);
+  NARROWS_CHECK(state->connect());
+  return DevicePipeline(std::move(state));
+}
+
 bool DevicePipeline::carries(const Bundle& bundle, DeviceId device) {
   for (std::size_t i = 0; i < bundle.plan.pieces.size(); ++i) {
     if (bundle.plan.pieces[i].device == device && bundle.pieces[i].outputs().empty()) return false;
@@ -69,6 +76,9 @@ Status DevicePipeline::receive(std::size_t channel, ByteSpan frame) {
 }
 Result<std::vector<ChannelFrame>> DevicePipeline::advance() {
   return state_->advance();
+}
+Result<bool> DevicePipeline::step(std::vector<ChannelFrame>& frames) {
+  return state_->step(frames);
 }
 bool DevicePipeline::finished() const {
   return state_->finished();

@@ -63,6 +63,10 @@ class DevicePipeline {
   DevicePipeline& operator=(DevicePipeline&&) noexcept;
   ~DevicePipeline();
 
+  /// Another one for a second picture on its way at the same time. Both run the same programs, so
+  /// only one of them may be in `step` or `advance` at once.
+  Result<DevicePipeline> twin() const;
+
   /// Whether the bundle carries all pieces of a device.
   static bool carries(const Bundle& bundle, DeviceId device);
 
@@ -84,6 +88,11 @@ class DevicePipeline {
 
   /// Runs all pieces whose inputs are there and returns the frames that became ready.
   Result<std::vector<ChannelFrame>> advance();
+
+  /// The same in small steps, so that what is ready can leave before the next piece runs: appends
+  /// the frames that are ready, or else runs one piece (the first in the plan that can run) and
+  /// appends what came of it. False when there was nothing to do.
+  Result<bool> step(std::vector<ChannelFrame>& frames);
 
   /// All pieces of this device have run, all its channels are sent, and the head is decoded if it
   /// is decoded here.

@@ -62,6 +62,17 @@ Status DevicePipeline::State::compile(const PipelineOptions& options) {
   return {};
 }
 
+void DevicePipeline::State::share(const State& other) {
+  head_options_ = other.head_options_;
+  for (const LocalPiece& piece : other.pieces_) {
+    LocalPiece local;
+    local.id = piece.id;
+    local.program = piece.program;
+    for (const Tensor& output : piece.outputs) local.outputs.emplace_back(output.type());
+    pieces_.push_back(std::move(local));
+  }
+}
+
 Status DevicePipeline::State::connect() {
   for (LocalPiece& piece : pieces_) {
     const Piece& planned = plan().piece(piece.id);
@@ -383,26 +394,50 @@ Status DevicePipeline::State::decodeHeadIfReady() {
   return {};
 }
 
-Result<std::vector<ChannelFrame>> DevicePipeline::State::advance() {
-  if (!started_) return makeError("a run came before its picture was started");
-  started_ = false;
-  std::vector<ChannelFrame> frames;
+/// The first piece that has not run and whose inputs are there.
+LocalPiece* DevicePipeline::State::nextPiece() {
+  for (LocalPiece& piece : pieces_) {
+    const bool ready = std::all_of(piece.inputs.begin(), piece.inputs.end(),
+                                   [](const FilledPort& port) { return port.pending == 0; });
+    if (!piece.done && ready) return &piece;
+  }
+  return nullptr;
+}
+
+Result<bool> DevicePipeline::State::stepOnce(std::vector<ChannelFrame>& frames) {
+  const std::size_t before = frames.size();
   NARROWS_CHECK(encodePicture(frames));
   for (std::size_t port = 0; port < inputs_.size(); ++port) {
     if (input_known_[port]) NARROWS_CHECK(encodeFrom({PieceId(), port}, frames));
   }
-  // Pieces read only from pieces before them, so one pass runs all that can run.
-  for (LocalPiece& piece : pieces_) {
-    const bool ready = std::all_of(piece.inputs.begin(), piece.inputs.end(),
-                                   [](const FilledPort& port) { return port.pending == 0; });
-    if (piece.done || !ready) continue;
-    NARROWS_CHECK(runPiece(piece));
-    for (std::size_t port = 0; port < piece.outputs.size(); ++port) {
-      NARROWS_CHECK(encodeFrom({piece.id, port}, frames));
+  if (frames.size() > before) return true;
+  if (LocalPiece* piece = nextPiece()) {
+    NARROWS_CHECK(runPiece(*piece));
+    for (std::size_t port = 0; port < piece->outputs.size(); ++port) {
+      NARROWS_CHECK(encodeFrom({piece->id, port}, frames));
     }
+    return true;
   }
+  const bool head_done = head_done_;
   NARROWS_CHECK(decodeHeadIfReady());
+  return head_done_ != head_done;
+}
+
+Result<bool> DevicePipeline::State::step(std::vector<ChannelFrame>& frames) {
+  if (!started_) return makeError("a run came before its picture was started");
+  started_ = false;
+  NARROWS_TRY(moved, stepOnce(frames));
   started_ = true;
+  return moved;
+}
+
+Result<std::vector<ChannelFrame>> DevicePipeline::State::advance() {
+  std::vector<ChannelFrame> frames;
+  bool moved = true;
+  while (moved) {
+    NARROWS_TRY(more, step(frames));
+    moved = more;
+  }
   return frames;
 }
 

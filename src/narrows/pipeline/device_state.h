@@ -24,7 +24,8 @@ struct FilledPort {
 
 struct LocalPiece {
   PieceId id;
-  std::unique_ptr<Program> program;
+  /// Shared with the pipelines of other pictures.
+  std::shared_ptr<Program> program;
   std::vector<FilledPort> inputs;
   std::vector<Tensor> outputs;
   bool done = false;
@@ -52,6 +53,8 @@ class DevicePipeline::State {
       : bundle_(std::move(bundle)), exchange_(std::move(exchange)), device_(device) {}
 
   Status compile(const PipelineOptions& options);
+  /// The programs of another state in place of `compile`.
+  void share(const State& other);
   Status connect();
 
   void begin(std::uint32_t sequence, std::optional<ImageSize> size);
@@ -60,6 +63,7 @@ class DevicePipeline::State {
                       std::optional<ImageSize> size);
   Status receive(std::size_t channel, ByteSpan frame);
   Result<std::vector<ChannelFrame>> advance();
+  Result<bool> step(std::vector<ChannelFrame>& frames);
   bool finished() const;
 
   const Plan& plan() const { return bundle_->plan; }
@@ -89,6 +93,8 @@ class DevicePipeline::State {
   Contribution contributionOf(std::size_t transfer) const;
   Result<TensorView> fill(FilledPort& port);
   Status runPiece(LocalPiece& piece);
+  LocalPiece* nextPiece();
+  Result<bool> stepOnce(std::vector<ChannelFrame>& frames);
   Status encodeFrom(const Endpoint& source, std::vector<ChannelFrame>& frames);
   Status encodePicture(std::vector<ChannelFrame>& frames);
   Status decodeHeadIfReady();

@@ -319,6 +319,7 @@ Status EdgeNode::Impl::complete(Task task, const RecordSink& records) {
     case AnsweredBy::fallback:
       ++summary_.by_fallback;
       break;
+    case AnsweredBy::group:  // not from a node
     case AnsweredBy::nobody:
       ++summary_.failed;
       break;

@@ -15,6 +15,26 @@ double rounded(Seconds time) {
   return std::round(toMilliseconds(time) * 1e3) / 1e3;
 }
 
+void addNodeAndServer(Json& json, const FrameRecord& record) {
+  json["node_ms"] = rounded(record.node);
+  json["encode_ms"] = rounded(record.encode);
+  json["finish_ms"] = rounded(record.finish);
+  json["frame_bytes"] = record.frame_bytes;
+  if (record.frame_digest) json["frame_fnv1a"] = fmt::format("{:016x}", *record.frame_digest);
+  json["wire_bytes"] = std::llround(record.wire_bytes);
+  json["reply_bytes"] = std::llround(record.reply_bytes);
+  json["link_ms"] = rounded(record.link);
+  json["server_ms"] = rounded(record.server);
+}
+
+void addGroup(Json& json, const FrameRecord& record) {
+  json["plan"] = record.group->plan;
+  json["frame_bytes"] = record.frame_bytes;
+  json["message_bytes"] = record.group->message_bytes;
+  json["run_ms"] = rounded(record.group->run);
+  json["replanning_ms"] = rounded(record.group->replanning);
+}
+
 Json labelled(int label, float score, std::span<const std::string> labels) {
   Json json;
   json["label"] = label;
@@ -33,6 +53,8 @@ std::string_view toString(AnsweredBy answered) {
       return "node";
     case AnsweredBy::server:
       return "server";
+    case AnsweredBy::group:
+      return "group";
     case AnsweredBy::fallback:
       return "fallback";
     case AnsweredBy::nobody:
@@ -54,15 +76,11 @@ std::string toJson(const FrameRecord& record, std::span<const std::string> label
   json["answered"] = toString(record.answered);
   if (!record.error.empty()) json["error"] = record.error;
   json["attempts"] = record.attempts;
-  json["node_ms"] = rounded(record.node);
-  json["encode_ms"] = rounded(record.encode);
-  json["finish_ms"] = rounded(record.finish);
-  json["frame_bytes"] = record.frame_bytes;
-  if (record.frame_digest) json["frame_fnv1a"] = fmt::format("{:016x}", *record.frame_digest);
-  json["wire_bytes"] = std::llround(record.wire_bytes);
-  json["reply_bytes"] = std::llround(record.reply_bytes);
-  json["link_ms"] = rounded(record.link);
-  json["server_ms"] = rounded(record.server);
+  if (record.group) {
+    addGroup(json, record);
+  } else {
+    addNodeAndServer(json, record);
+  }
   json["total_ms"] = rounded(record.total);
   if (!record.prediction.classes.empty()) {
     Json& classes = json["classes"] = Json::array();

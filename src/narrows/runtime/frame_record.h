@@ -18,6 +18,8 @@ enum class AnsweredBy : std::uint8_t {
   /// By the plan on the node alone.
   node,
   server,
+  /// By a group of workers.
+  group,
   /// On the node, with the server's share, because the server did not answer.
   fallback,
   /// No answer; the record's error says why.
@@ -34,6 +36,17 @@ struct OutputSummary {
   friend bool operator==(const OutputSummary&, const OutputSummary&) = default;
 };
 OutputSummary summarize(std::string_view name, TensorView tensor);
+
+/// What a group's record tells instead of the times of node and server.
+struct GroupPart {
+  /// Number of the plan that gave the answer; 0 without one.
+  std::uint32_t plan = 0;
+  /// Of the run that gave the answer; and without a plan because the group changed. Measured.
+  Seconds run;
+  Seconds replanning;
+  /// Whole messages between workers, in bytes.
+  std::size_t message_bytes = 0;
+};
 
 /// What became of one picture. There is one record for each, in the order of the input.
 struct FrameRecord {
@@ -64,6 +77,8 @@ struct FrameRecord {
   Seconds total;
   Prediction prediction;
   std::vector<OutputSummary> outputs;
+  /// Only of groups.
+  std::optional<GroupPart> group;
 };
 
 /// One line of JSON without the line's end; names of labels where `labels` has them.

@@ -8,52 +8,12 @@
 
 #include "inference.grpc.pb.h"
 #include "narrows/runtime/grpc_bytes.h"
+#include "narrows/runtime/grpc_security.h"
 
 namespace narrows {
 namespace {
 
 constexpr const char* kInferMethod = "/inference.GRPCInferenceService/ModelInfer";
-
-CallStatus fromGrpc(const grpc::Status& status) {
-  switch (status.error_code()) {
-    case grpc::OK:
-      return {};
-    case grpc::CANCELLED:
-    case grpc::INVALID_ARGUMENT:
-    case grpc::DEADLINE_EXCEEDED:
-    case grpc::NOT_FOUND:
-    case grpc::PERMISSION_DENIED:
-    case grpc::RESOURCE_EXHAUSTED:
-    case grpc::FAILED_PRECONDITION:
-    case grpc::INTERNAL:
-    case grpc::UNAVAILABLE:
-    case grpc::DATA_LOSS:
-    case grpc::UNAUTHENTICATED:
-      return {static_cast<CallCode>(status.error_code()), status.error_message()};
-    default:
-      return {CallCode::unknown, status.error_message()};
-  }
-}
-
-Result<std::shared_ptr<grpc::ChannelCredentials>> credentials(const GrpcTransportOptions& options) {
-  if (!options.tls.any()) {
-    if (!options.plain_text && !isLoopback(options.address)) {
-      return makeError(
-          "{} is another machine: give the authority of its certificate, or ask for plain text",
-          options.address);
-    }
-    return grpc::InsecureChannelCredentials();
-  }
-  if (options.tls.authority.empty()) {
-    return makeError("a client certificate needs the authority of the server's");
-  }
-  NARROWS_TRY(material, readTlsFiles(options.tls));
-  grpc::SslCredentialsOptions tls;
-  tls.pem_root_certs = material.authority;
-  tls.pem_private_key = material.key;
-  tls.pem_cert_chain = material.certificate;
-  return grpc::SslCredentials(tls);
-}
 
 }  // namespace
 
@@ -143,7 +103,7 @@ GrpcTransport::~GrpcTransport() = default;
 Result<std::unique_ptr<GrpcTransport>> GrpcTransport::create(const GrpcTransportOptions& options) {
   silenceGrpc();
   NARROWS_CHECK(checkAddress(options.address));
-  NARROWS_TRY(security, credentials(options));
+  NARROWS_TRY(security, clientCredentials(options.address, options.tls, options.plain_text));
   return std::unique_ptr<GrpcTransport>(
       new GrpcTransport(std::make_unique<Impl>(options, security)));
 }

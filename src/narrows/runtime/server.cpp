@@ -9,6 +9,7 @@
 
 #include "inference.grpc.pb.h"
 #include "narrows/runtime/grpc_bytes.h"
+#include "narrows/runtime/grpc_security.h"
 #include "narrows/runtime/wire.h"
 
 namespace narrows {
@@ -109,13 +110,7 @@ class ProtocolService final : public Protocol {
       grpc::CallbackServerContext* context) override;
 
   CallStatus authorize(const grpc::CallbackServerContext& context) const {
-    if (!tokens_) return {};
-    constexpr std::string_view kScheme = "Bearer ";
-    const auto [begin, end] = context.client_metadata().equal_range("authorization");
-    for (auto entry = begin; entry != end; ++entry) {
-      const std::string_view value(entry->second.data(), entry->second.size());
-      if (value.starts_with(kScheme) && tokens_->contains(value.substr(kScheme.size()))) return {};
-    }
+    if (showsToken(context, tokens_)) return {};
     return {CallCode::unauthenticated, "expected the metadata \"authorization: Bearer TOKEN\""};
   }
 
@@ -211,27 +206,6 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ProtocolService::Mo
   return new StreamReactor(*this, *context);
 }
 
-Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const ServerOptions& options) {
-  if (!options.tls.any()) {
-    if (!options.plain_text && !isLoopback(options.address)) {
-      return makeError(
-          "{} is reachable from outside: give a certificate and a key, or ask for plain text",
-          options.address);
-    }
-    return grpc::InsecureServerCredentials();
-  }
-  if (options.tls.certificate.empty()) {
-    return makeError("an authority for clients needs the server's own certificate and key");
-  }
-  NARROWS_TRY(material, readTlsFiles(options.tls));
-  grpc::SslServerCredentialsOptions tls(
-      material.authority.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                 : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  tls.pem_root_certs = material.authority;
-  tls.pem_key_cert_pairs.push_back({material.key, material.certificate});
-  return grpc::SslServerCredentials(tls);
-}
-
 }  // namespace
 
 class Server::Impl {
@@ -241,7 +215,7 @@ class Server::Impl {
   Status start(std::shared_ptr<const Bundle> bundle) {
     silenceGrpc();
     NARROWS_CHECK(checkAddress(options_.address));
-    NARROWS_TRY(security, credentials(options_));
+    NARROWS_TRY(security, serverCredentials(options_.address, options_.tls, options_.plain_text));
     NARROWS_TRY(service, InferenceService::create(std::move(bundle), options_.service, clock_));
     service_ = std::move(service);
     protocol_.emplace(*service_, options_.tokens, options_.longest_wait);
