@@ -3,9 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <random>
 #include <thread>
 
@@ -13,12 +11,10 @@
 #include "tests/support/figure.h"
 #include "tests/support/loopback_group.h"
 #include "tests/support/planned_group.h"
-#include "tests/support/process.h"
+#include "tests/support/worker_process.h"
 
 namespace narrows::test {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr double kTolerance = 1e-5;  // of an output's range, where sums are partial
 constexpr double kDeadline = 20;     // s, for a frame
@@ -42,68 +38,6 @@ std::uint32_t seedOfRun() {
   return text == nullptr ? 1 : static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10));
 }
 
-/// `narrows worker` as a process; one that is started again listens where it listened before.
-class WorkerProcess {
- public:
-  WorkerProcess(fs::path folder, std::string name)
-      : folder_(std::move(folder)), name_(std::move(name)) {
-    start();
-  }
-
-  void start() {
-    const fs::path output = folder_ / fmt::format("{}-{}.out", name_, ++starts_);
-    process_.reset();
-    process_.emplace(Process::start(
-        {NARROWS_BINARY, "worker", "--listen", fmt::format("127.0.0.1:{}", port_), "--threads", "1",
-         "--engine", "reference", "--store", (folder_ / (name_ + ".store")).string(), "--json"},
-        output));
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!readPort(output)) {
-      NARROWS_ASSERT(std::chrono::steady_clock::now() < until);
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    stopped_ = false;
-  }
-
-  void kill() {
-    process_->kill(SIGKILL);
-    process_->wait();
-  }
-  void stop() {
-    process_->kill(SIGSTOP);
-    stopped_ = true;
-  }
-  /// Whatever befell it.
-  void revive() {
-    if (stopped_) {
-      process_->kill(SIGCONT);
-      stopped_ = false;
-    } else if (process_->ended()) {
-      start();
-    }
-  }
-  std::string address() const { return fmt::format("127.0.0.1:{}", port_); }
-
- private:
-  /// False before the worker has said where it listens.
-  bool readPort(const fs::path& output) {
-    std::ifstream file(output);
-    std::string line;
-    if (!std::getline(file, line)) return false;
-    const auto at = line.find("\"port\":");
-    if (at == std::string::npos) return false;
-    port_ = std::atoi(line.c_str() + at + 7);
-    return true;
-  }
-
-  fs::path folder_;
-  std::string name_;
-  std::optional<Process> process_;
-  int port_ = 0;
-  int starts_ = 0;
-  bool stopped_ = false;
-};
-
 /// A network over six worker processes, and what it gives.
 class ProcessGroup {
  public:
@@ -124,7 +58,8 @@ class ProcessGroup {
       expected_.push_back(runWhole(graph_, inputs));
     }
     for (const Device& device : deployment_->plan().devices) {
-      workers_.push_back(std::make_unique<WorkerProcess>(folder_->path(), device.name));
+      workers_.push_back(
+          std::make_unique<WorkerProcess>(WorkerProcess::Options{folder_->path(), device.name}));
       members_.push_back({device.name, workers_.back()->address()});
     }
   }

@@ -8,6 +8,7 @@
 #include "narrows/base/thread_pool.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
+#include "narrows/cli/engine_option.h"
 #include "narrows/cli/stop_signal.h"
 #include "narrows/runtime/group/grpc_peer.h"
 #include "narrows/runtime/group/worker_server.h"
@@ -46,7 +47,7 @@ void addOptions(CLI::App& app, WorkerCommand& command) {
                  "A coordinator that is silent for so long may be replaced by another, s")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
-  app.add_option("--engine", command.worker.pipeline.engine, "Engine; by default the fastest");
+  addEngineOption(app, command.worker.pipeline.engine, "Engine; by default the fastest");
   app.add_option("--threads", command.worker.pipeline.threads, "Threads for one piece")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -54,9 +54,8 @@ class Simulator {
   Result<Simulation> run() {
     layOut();
     while (next_frame_ < std::min(options_.frames, options_.in_flight)) startFrame(0);
-    while (!events_.empty()) {
-      const Event event = events_.top();
-      events_.pop();
+    while (!events_.empty() || !sharing_.empty()) {
+      const Event event = nextEvent();
       now_ = event.time;
       if (event.is_message) {
         arrived(event.what);
@@ -150,6 +149,38 @@ class Simulator {
     if (next_frame_ < options_.frames) startFrame(now_);
   }
 
+  /// The event that comes first; of pieces on shared cores the one that ends first as things stand.
+  Event nextEvent() {
+    auto first = std::min_element(sharing_.begin(), sharing_.end(),
+                                  [](const Shared& a, const Shared& b) { return a.left < b.left; });
+    if (first == sharing_.end() || (!events_.empty() && events_.top().time <= endOf(*first))) {
+      const Event event = events_.top();
+      events_.pop();
+      share(event.time);
+      return event;
+    }
+    const double end = endOf(*first);
+    const Waiting what = first->what;
+    result_.timeline[first->entry].end = Seconds(end);
+    share(end);
+    sharing_.erase(first);
+    return {end, order_++, false, what};
+  }
+
+  /// Cores that a piece has now, at most one.
+  double coresOfEach() const {
+    return std::min(
+        1.0, static_cast<double>(*options_.shared_cores) / static_cast<double>(sharing_.size()));
+  }
+  struct Shared;
+  double endOf(const Shared& piece) const { return shared_until_ + piece.left / coresOfEach(); }
+
+  /// Pieces on shared cores get on until `time`.
+  void share(double time) {
+    for (Shared& piece : sharing_) piece.left -= (time - shared_until_) * coresOfEach();
+    shared_until_ = time;
+  }
+
   void startPiece(std::size_t device) {
     if (running_[device] || ready_[device].empty()) return;
     const Waiting next = *ready_[device].begin();
@@ -159,6 +190,11 @@ class Simulator {
     result_.devices[device].compute += time;
     result_.timeline.push_back({next.frame, PieceId(next.index), device, std::nullopt, Bytes(),
                                 Seconds(now_), Seconds(now_) + time});
+    if (options_.shared_cores) {
+      share(now_);
+      sharing_.push_back({next, time.value(), result_.timeline.size() - 1});
+      return;
+    }
     events_.push({now_ + time.value(), order_++, false, next});
   }
 
@@ -246,6 +282,14 @@ class Simulator {
   std::set<Waiting> queued_;                             // messages
   std::vector<bool> running_, sending_, receiving_;      // by device
   std::map<std::size_t, Joules> link_energy_;
+  /// A piece that runs on shared cores: seconds of one core that it still needs.
+  struct Shared {
+    Waiting what;
+    double left = 0;
+    std::size_t entry = 0;  // in the timeline
+  };
+  std::vector<Shared> sharing_;
+  double shared_until_ = 0;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   Simulation result_;
   double now_ = 0;
@@ -315,6 +359,9 @@ Result<Simulation> simulateGroup(const DeviceGroup& group, const Plan& plan,
   }
   if (pieces.size() != plan.pieces.size()) {
     return makeError("costs of {} pieces for {}", pieces.size(), plan.pieces.size());
+  }
+  if (options.shared_cores && *options.shared_cores < 1) {
+    return makeError("no cores to share");
   }
   if (options.frames < 1 || options.frames > kMostFrames || options.in_flight < 1) {
     return makeError("{} frames, {} in flight; expected 1 to {}, and at least 1", options.frames,

@@ -21,6 +21,9 @@ struct SimulationOptions {
   std::size_t in_flight = 1;
   /// Bytes that every transfer between devices carries beside its elements.
   Bytes frame_overhead;
+  /// Cores that all devices share, as workers of one machine do: while more pieces run than there
+  /// are cores, each gets its even part of them. Absent: each device has its own.
+  std::optional<std::size_t> shared_cores = {};
 };
 
 /// A piece that ran, or a message that moved.

@@ -188,5 +188,46 @@ TEST(ParseByteCount, KnowsDecimalAndBinaryUnits) {
   EXPECT_EQ(parseByteCount("nan"), 0);
 }
 
+TEST(SimulateGroup, DevicesThatShareACoreGetEvenParts) {
+  const DeviceGroup group = groupOf(4, "switched");
+  const double message = groupMessageTime(group, 0, 2, Bytes(1e6)).arrival().value();
+  const auto costs = costsOf({1, 3, 1, 1});
+  SimulationOptions options;
+  options.shared_cores = 1;
+  auto simulation = simulateGroup(group, crossPlan(), costs, options);
+  ASSERT_TRUE(simulation.ok()) << simulation.error().message;
+  // "a" has half a core and ends at 2; "b" has 2 s of work left, of which it does as much while
+  // a's message is on its way, and then shares the core with "c": the core is never idle before 5.
+  const double b_end = 2 + message + 2 * (2 - message);
+  EXPECT_NEAR(simulation->latency.value(), b_end + message + 1 + message, 1e-9);
+  const auto ended = [&](std::size_t piece) {
+    for (const TimelineEntry& entry : simulation->timeline) {
+      if (!entry.to && entry.piece == PieceId(piece)) return entry.end.value();
+    }
+    return 0.0;
+  };
+  EXPECT_NEAR(ended(0), 2, 1e-9);
+  EXPECT_NEAR(ended(1), b_end, 1e-9);
+  EXPECT_NEAR(ended(2), 5, 1e-9);
+}
+
+TEST(SimulateGroup, EnoughSharedCoresAreLikeOwnOnes) {
+  const DeviceGroup group = groupOf(4, "switched");
+  const auto costs = costsOf({1, 3, 1, 1});
+  SimulationOptions shared;
+  shared.shared_cores = 4;
+  shared.frames = 3;
+  shared.in_flight = 2;
+  SimulationOptions own = shared;
+  own.shared_cores.reset();
+  auto a = simulateGroup(group, crossPlan(), costs, shared);
+  auto b = simulateGroup(group, crossPlan(), costs, own);
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_NEAR(a->latency.value(), b->latency.value(), 1e-9);
+  EXPECT_NEAR(a->period.value(), b->period.value(), 1e-9);
+  shared.shared_cores = 0;
+  EXPECT_FALSE(simulateGroup(group, crossPlan(), costs, shared).ok());
+}
+
 }  // namespace
 }  // namespace narrows

@@ -328,6 +328,9 @@ void Coordinator::Impl::ping(std::unique_lock<std::mutex>& lock,
 
 void Coordinator::Impl::judge(Member& member, const Result<PingReply>& answer) {
   if (!answer.ok()) return lose(member, MemberState::lost, answer.error().message);
+  if (answer->leader != 0 && answer->leader != session_) {
+    return lose(member, MemberState::lost, "another coordinator leads it");
+  }
   const bool another = member.instance != answer->instance;
   const bool known = member.instance != 0;
   if (member.state == MemberState::alive) {

@@ -107,6 +107,7 @@ class Worker::Impl {
       const std::lock_guard lock(mutex_);
       if (request->session != 0 && request->session == leader_) heard_ = clock_.now().value();
       reply.instance = instance_;
+      if (clock_.now().value() - heard_ < options_.lease.value()) reply.leader = leader_;
       if (share_) {
         reply.session = share_->session;
         reply.epoch = share_->epoch;

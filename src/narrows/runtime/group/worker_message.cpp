@@ -267,6 +267,7 @@ ByteVector writeMessage(const PingReply& message) {
   fields.write(message.instance);
   fields.write(message.session);
   fields.write(message.epoch);
+  fields.write(message.leader);
   return seal(kKind<PingReply>, fields.view(), 0);
 }
 
@@ -277,7 +278,8 @@ Result<PingReply> readMessage(ByteSpan bytes) {
   NARROWS_TRY(instance, opened.fields.read<std::uint64_t>("instance"));
   NARROWS_TRY(session, opened.fields.read<std::uint64_t>("session"));
   NARROWS_TRY(epoch, opened.fields.read<std::uint32_t>("epoch"));
-  message = {instance, session, epoch};
+  NARROWS_TRY(leader, opened.fields.read<std::uint64_t>("leader"));
+  message = {instance, session, epoch, leader};
   NARROWS_CHECK(expectEnd(opened, 0));
   return message;
 }

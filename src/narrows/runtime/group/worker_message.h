@@ -34,6 +34,8 @@ struct PingReply {
   /// Of the plan that is active; 0 without one.
   std::uint64_t session = 0;
   std::uint32_t epoch = 0;
+  /// Session of the coordinator whose lease has not run out; 0 when there is none.
+  std::uint64_t leader = 0;
 };
 
 /// Which files the worker is about to need.

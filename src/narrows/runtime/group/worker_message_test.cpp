@@ -113,7 +113,7 @@ TEST(WorkerMessage, DamageIsSeen) {
   run.payload = payload;
   const ByteVector asked = writeMessage(run);
   expectRefusesDamage<RunRequest>(asked, asked.size());
-  const ByteVector ping = writeMessage(PingReply{1, 2, 3});
+  const ByteVector ping = writeMessage(PingReply{1, 2, 3, 4});
   expectRefusesDamage<PingReply>(ping, ping.size());
   PrepareReply prepare;
   prepare.missing = {std::string(64, 'a')};
