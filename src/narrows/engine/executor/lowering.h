@@ -59,7 +59,7 @@ class Lowering {
   Result<Scaled> integersOf(ValueId id);
   Operand asPixels(ValueId id);
   Status emitIntegers(ConvProblem& problem, const Node& node, const Fused& fused);
-  Status emitRescale(const Operand& from, float from_scale, const Operand& to, float to_scale);
+  Status emitRescale(const Operand& source, float from_scale, const Operand& to, float to_scale);
 
   // Nodes.
   Status lowerNode(NodeId id);

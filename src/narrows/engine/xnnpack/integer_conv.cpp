@@ -14,7 +14,6 @@ namespace {
 using executor::ActivationKind;
 using executor::ByteKernel;
 using executor::IntegerConv;
-using executor::Layout;
 using executor::ScaledMap;
 
 /// What stands for 0 in a map.

@@ -13,6 +13,10 @@ std::span<const KernelTable* const> kernelTables() {
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
   static const bool kAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   return std::span(kAll).subspan(kAvx512 && kAvx2 ? 0 : kAvx2 ? 1 : 2);
+#elif defined(__aarch64__)
+  // Every such processor has it.
+  static const std::array<const KernelTable*, 2> kAll{&neonTable(), &genericTable()};
+  return kAll;
 #else
   static const std::array<const KernelTable*, 1> kAll{&genericTable()};
   return kAll;

@@ -122,6 +122,8 @@ const KernelTable& genericTable();
 #if defined(__x86_64__)
 const KernelTable& avx2Table();
 const KernelTable& avx512Table();
+#elif defined(__aarch64__)
+const KernelTable& neonTable();
 #endif
 
 }  // namespace narrows::executor
