@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "narrows/base/result.h"
+#include "narrows/base/units.h"
 #include "narrows/graph/graph.h"
 #include "narrows/tensor/tensor.h"
 
@@ -47,6 +48,11 @@ struct ProgramMemory {
   std::size_t scratch = 0;
 };
 
+/// Nodes that an engine computes together, by name.
+struct ProgramPart {
+  std::vector<std::string> nodes;
+};
+
 /// A graph made ready to run. Not safe for two runs at once; programs of one engine are
 /// independent.
 class Program {
@@ -62,6 +68,13 @@ class Program {
   /// out of range) is an error too.
   virtual Status run(std::span<const TensorView> inputs,
                      std::span<const MutableTensorView> outputs) = 0;
+
+  /// What a run consists of: nodes of the graph, as the engine simplified it, that go together, in
+  /// the order of the run. Nodes that take no time (views, what was folded) are in no part.
+  virtual std::span<const ProgramPart> parts() const = 0;
+  /// `run`; adds how long parts()[i] took to times[i]. Asserts one time for each part.
+  virtual Status runTimed(std::span<const TensorView> inputs,
+                          std::span<const MutableTensorView> outputs, std::span<Seconds> times) = 0;
 
   virtual ProgramMemory memory() const = 0;
 };

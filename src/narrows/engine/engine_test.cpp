@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
+#include <set>
 
 #include "narrows/engine/op_case.h"
+#include "narrows/graph/passes.h"
 #include "narrows/graph/random_graph.h"
 
 namespace narrows {
@@ -130,6 +133,47 @@ TEST(ReferenceEngine, SharesItsArenaSafely) {
     for (std::size_t i = 0; i < results->size(); ++i) {
       EXPECT_TRUE(sameBits((*results)[i], (*expected)[i])) << "output " << i;
     }
+  }
+}
+
+/// Every part's nodes are of the graph and no node is in two; timing changes no result, and the
+/// parts' times add up to no more than the run took.
+TEST_P(EngineTest, TimesThePartsOfARun) {
+  for (std::uint32_t seed = 1; seed <= 10; ++seed) {
+    auto simple = simplify(randomGraph(seed, {.nodes = 20}));
+    ASSERT_TRUE(simple.ok());
+    const Graph& graph = *simple;
+    const std::vector<Tensor> inputs = randomInputs(graph, seed);
+    auto program = compiled(GetParam(), graph);
+    ASSERT_NE(program, nullptr) << "seed " << seed;
+    std::set<std::string> names;
+    for (const Node& node : graph.nodes()) names.insert(node.name);
+    for (const ProgramPart& part : program->parts()) {
+      for (const std::string& name : part.nodes)
+        EXPECT_EQ(names.erase(name), 1u) << "seed " << seed << ", node " << name;
+    }
+    const auto expected = runProgram(*program, viewsOf(inputs));
+    ASSERT_TRUE(expected.ok());
+    std::vector<Tensor> outputs;
+    std::vector<MutableTensorView> views;
+    for (const TensorType& type : program->outputTypes()) outputs.emplace_back(type);
+    for (Tensor& output : outputs) views.push_back(output.mutableView());
+    std::vector<Seconds> times(program->parts().size());
+    constexpr int kRuns = 3;
+    const auto start = std::chrono::steady_clock::now();
+    for (int run = 0; run < kRuns; ++run)
+      ASSERT_TRUE(program->runTimed(viewsOf(inputs), views, times).ok());
+    const double wall =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    double sum = 0;
+    for (Seconds time : times) {
+      EXPECT_GE(time.value(), 0);
+      sum += time.value();
+    }
+    EXPECT_LE(sum, wall) << "seed " << seed;
+    EXPECT_GT(sum, 0) << "seed " << seed;
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      EXPECT_TRUE(sameBits(outputs[i], (*expected)[i])) << "seed " << seed << ", output " << i;
   }
 }
 

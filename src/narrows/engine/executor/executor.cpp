@@ -4,6 +4,7 @@
 
 #include "narrows/engine/arguments.h"
 #include "narrows/engine/executor/program_parts.h"
+#include "narrows/engine/part_clock.h"
 #include "narrows/graph/absent.h"
 #include "narrows/graph/liveness.h"
 #include "narrows/graph/passes.h"
@@ -26,6 +27,28 @@ class ExecutorProgram final : public Program {
   Status run(std::span<const TensorView> inputs,
              std::span<const MutableTensorView> outputs) override {
     NARROWS_CHECK(checkArguments(*this, inputs, outputs));
+    bind(inputs, outputs);
+    for (const auto& step : parts_.steps) NARROWS_CHECK(step->run(memory_));
+    return {};
+  }
+
+  std::span<const ProgramPart> parts() const override { return parts_.parts; }
+
+  Status runTimed(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs,
+                  std::span<Seconds> times) override {
+    NARROWS_ASSERT(times.size() == parts_.parts.size());
+    NARROWS_CHECK(checkArguments(*this, inputs, outputs));
+    bind(inputs, outputs);
+    PartClock clock(times);
+    for (std::size_t i = 0; i < parts_.steps.size(); ++i) {
+      NARROWS_CHECK(parts_.steps[i]->run(memory_));
+      clock.stop(parts_.part_of_step[i]);
+    }
+    return {};
+  }
+
+ private:
+  void bind(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) {
     for (std::size_t i = 0; i < parts_.buffers.size(); ++i) {
       const Buffer& buffer = parts_.buffers[i];
       if (buffer.kind == BufferKind::input)
@@ -33,11 +56,8 @@ class ExecutorProgram final : public Program {
       if (buffer.kind == BufferKind::output)
         memory_.bind(BufferId(i), outputs[buffer.index].bytes().data());
     }
-    for (const auto& step : parts_.steps) NARROWS_CHECK(step->run(memory_));
-    return {};
   }
 
- private:
   void planMemory() {
     std::vector<BufferLifetime> lifetimes;
     for (const Buffer& buffer : parts_.buffers) {

@@ -43,6 +43,7 @@ FusionPlan::FusionPlan(const Graph& graph)
   for (NodeId id : nodeIds(graph)) {
     heads_[id.index()] = id;
     fused_[id.index()].last = id;
+    fused_[id.index()].nodes = {id};
     if (!graph.node(id).outputs.empty()) fused_[id.index()].result = graph.node(id).outputs[0];
   }
   for (NodeId id : nodeIds(graph)) {
@@ -64,6 +65,7 @@ void FusionPlan::grow(const Graph& graph, NodeId head) {
 void FusionPlan::extend(const Graph& graph, Fused& fused, NodeId by) {
   absorbed_[by.index()] = true;
   fused.last = by;
+  fused.nodes.push_back(by);
   fused.result = graph.node(by).outputs[0];
 }
 
@@ -100,6 +102,7 @@ bool FusionPlan::growGate(const Graph& graph, Fused& fused) {
   if (!matches || !joint) return false;
   epilogue.activation = *joint;
   absorbed_[gate.index()] = true;
+  fused.nodes.push_back(gate);
   extend(graph, fused, product);
   return true;
 }

@@ -20,6 +20,7 @@ struct Fused {
   Epilogue epilogue;
   ValueId result;  // the value that is stored
   NodeId last;     // the node that made it in the graph; all operands exist when it is reached
+  std::vector<NodeId> nodes;  // all of them, the head first
 };
 
 /// Which nodes are done by which.

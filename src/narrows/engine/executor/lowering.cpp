@@ -91,6 +91,22 @@ void Lowering::touch(const Operand& operand) {
 void Lowering::emit(std::unique_ptr<Step> step, std::span<const Operand> operands) {
   for (const Operand& operand : operands) touch(operand);
   parts_.steps.push_back(std::move(step));
+  parts_.part_of_step.push_back(partOf(current_));
+}
+
+// Copies of results of no node (an input that is an output) count as nobody's: a part without
+// nodes.
+std::size_t Lowering::partOf(NodeId head) {
+  const std::size_t key = head.valid() ? head.index() : graph_.nodeCount();
+  const auto [entry, added] = part_of_.emplace(key, parts_.parts.size());
+  if (added) {
+    ProgramPart part;
+    if (head.valid()) {
+      for (NodeId id : fusion_.fused(head).nodes) part.nodes.push_back(graph_.node(id).name);
+    }
+    parts_.parts.push_back(std::move(part));
+  }
+  return entry->second;
 }
 
 void Lowering::copy(const Operand& source, const Operand& target) {
@@ -202,6 +218,8 @@ bool Lowering::canWriteSlices(ValueId id) const {
 void Lowering::finishOutputs() {
   for (std::size_t i = 0; i < graph_.outputs().size(); ++i) {
     const ValueId id = graph_.outputs()[i];
+    const NodeId producer = graph_.value(id).producer;
+    current_ = producer.valid() ? fusion_.headEndingAt(producer) : NodeId();
     const Operand source = operandOf(id);
     const Buffer& buffer = parts_.buffers[source.buffer.index()];
     if (buffer.kind == BufferKind::output && buffer.index == i) continue;

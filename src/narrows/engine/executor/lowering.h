@@ -28,6 +28,7 @@ class Lowering {
   BufferId addBuffer(Buffer buffer);
   Operand newOperand(DType dtype, const Layout& layout);
   void touch(const Operand& operand);
+  std::size_t partOf(NodeId head);
   void emit(std::unique_ptr<Step> step, std::span<const Operand> operands);
   void copy(const Operand& source, const Operand& target);
 
@@ -102,6 +103,7 @@ class Lowering {
   std::multimap<std::size_t, NodeId> adders_;    // by residual: integer nodes that add it
   std::vector<std::optional<Scaled>> integers_;  // by value
   NodeId current_;
+  std::map<std::size_t, std::size_t> part_of_;  // by head
   std::map<std::pair<std::size_t, Form>, Operand> converted_;
 };
 

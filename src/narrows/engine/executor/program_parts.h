@@ -31,6 +31,8 @@ struct ProgramParts {
   std::vector<Buffer> buffers;
   std::vector<std::unique_ptr<Step>> steps;
   std::size_t overread = 0;  // bytes that steps may read behind a buffer of the arena
+  std::vector<ProgramPart> parts;
+  std::vector<std::size_t> part_of_step;
 };
 
 Result<ProgramParts> lower(const Graph& graph, std::shared_ptr<const Backend> backend,

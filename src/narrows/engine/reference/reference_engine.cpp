@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "narrows/engine/arguments.h"
+#include "narrows/engine/part_clock.h"
 #include "narrows/engine/reference/kernel.h"
 #include "narrows/graph/absent.h"
 #include "narrows/graph/liveness.h"
@@ -44,7 +45,16 @@ class ReferenceProgram final : public Program {
   std::span<const TensorType> inputTypes() const override { return input_types_; }
   std::span<const TensorType> outputTypes() const override { return output_types_; }
   Status run(std::span<const TensorView> inputs,
-             std::span<const MutableTensorView> outputs) override;
+             std::span<const MutableTensorView> outputs) override {
+    return run(inputs, outputs, nullptr);
+  }
+  std::span<const ProgramPart> parts() const override { return parts_; }
+  Status runTimed(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs,
+                  std::span<Seconds> times) override {
+    NARROWS_ASSERT(times.size() == parts_.size());
+    PartClock clock(times);
+    return run(inputs, outputs, &clock);
+  }
   ProgramMemory memory() const override { return memory_; }
 
  private:
@@ -52,11 +62,14 @@ class ReferenceProgram final : public Program {
   Status addSteps(const Graph& graph);
   void addConstants(const Graph& graph);
   Status placeIntermediates(const Graph& graph);
+  Status run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs,
+             PartClock* clock);
   void bind(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
 
   std::vector<TensorType> types_;  // by value, as places_
   std::vector<Place> places_;
   std::vector<Step> steps_;
+  std::vector<ProgramPart> parts_;  // one for each step
   std::vector<ValueId> inputs_, outputs_;
   std::vector<bool> computed_;  // by value: some node writes it
   std::vector<TensorType> input_types_, output_types_;
@@ -97,6 +110,7 @@ Status ReferenceProgram::addSteps(const Graph& graph) {
                 reference::prepareKernel(node.op, KernelTypes{inputs, outputs}).within(step.place));
     step.kernel = std::move(kernel);
     steps_.push_back(std::move(step));
+    parts_.push_back({{node.name}});
   }
   return {};
 }
@@ -167,12 +181,15 @@ void ReferenceProgram::bind(std::span<const TensorView> inputs,
   }
 }
 
+/// Without a clock nothing is timed.
 Status ReferenceProgram::run(std::span<const TensorView> inputs,
-                             std::span<const MutableTensorView> outputs) {
+                             std::span<const MutableTensorView> outputs, PartClock* clock) {
   NARROWS_CHECK(checkArguments(*this, inputs, outputs));
   bind(inputs, outputs);
-  for (const Step& step : steps_) {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
     NARROWS_CHECK(step.kernel(KernelTensors{step.inputs, step.outputs}).within(step.place));
+    if (clock != nullptr) clock->stop(i);
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const std::size_t value = outputs_[i].index();
