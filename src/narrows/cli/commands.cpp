@@ -7,8 +7,10 @@
 #include "narrows/cli/engine.h"
 #include "narrows/cli/eval.h"
 #include "narrows/cli/explore.h"
+#include "narrows/cli/measure.h"
 #include "narrows/cli/plan.h"
 #include "narrows/cli/price.h"
+#include "narrows/cli/profile.h"
 #include "narrows/cli/profiles.h"
 #include "narrows/cli/report.h"
 #include "narrows/cli/split.h"
@@ -30,8 +32,10 @@ constexpr std::array kCommands = {
     Command{"engine", "accuracy, time and memory of int8 or streamed weights", runEngine},
     Command{"eval", "score cuts x bits x coders on a data set", runEval},
     Command{"explore", "find the designs that nothing beats, and the best for a goal", runExplore},
+    Command{"measure", "run splits over a shaped link, prediction beside", runMeasure},
     Command{"plan", "spread a network over a group of devices", runPlan},
     Command{"price", "price every cut over a link: latency, energy, memory", runPrice},
+    Command{"profile", "measure this host's speed and write it as a device", runProfile},
     Command{"profiles", "list links and devices with the source of each figure", runProfiles},
     Command{"report", "make one HTML page of an exploration", runReport},
     Command{"train", "train a network on pictures, or on a teacher's answers", runTrain},

@@ -1,6 +1,7 @@
 #include "narrows/cli/cut_choice.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "narrows/graph/text.h"
@@ -77,6 +78,26 @@ Result<std::vector<Cut>> chooseCuts(const Graph& graph, std::span<const std::str
 
 std::string modelText(const Graph& graph) {
   return formatGraph(graph);
+}
+
+std::vector<Cut> spreadCuts(const Graph& graph, std::size_t count) {
+  const std::vector<Cut> all = singleTensorCuts(graph);
+  const auto total = static_cast<double>(cost(graph).macs);
+  std::vector<Cut> chosen;
+  for (std::size_t i = 1; i <= count; ++i) {
+    const double wanted = total * static_cast<double>(i) / static_cast<double>(count + 1);
+    const auto distance = [&](const Cut& cut) {
+      return std::abs(static_cast<double>(cut.before.macs) - wanted);
+    };
+    const Cut* nearest = nullptr;
+    for (const Cut& cut : all) {
+      if (cut.alias_of || cut.before.macs == 0) continue;
+      if (nearest == nullptr || distance(cut) <= distance(*nearest)) nearest = &cut;
+    }
+    if (nearest == nullptr) break;
+    if (chosen.empty() || chosen.back().values != nearest->values) chosen.push_back(*nearest);
+  }
+  return chosen;
 }
 
 }  // namespace narrows

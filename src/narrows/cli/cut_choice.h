@@ -21,6 +21,10 @@ CutList listCuts(const Graph& graph, std::size_t tensors);
 Result<std::vector<Cut>> chooseCuts(const Graph& graph, std::span<const std::string> names,
                                     std::size_t tensors);
 
+/// Cuts after about 1/(n+1), 2/(n+1), ... of the MACs; of those with the same MACs before them the
+/// last, which lies behind what is computed together.
+std::vector<Cut> spreadCuts(const Graph& graph, std::size_t count);
+
 /// The graph's text form.
 std::string modelText(const Graph& graph);
 

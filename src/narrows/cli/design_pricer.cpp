@@ -32,7 +32,8 @@ Cell numberIf(bool known, double value) {
 
 std::string describe(std::string_view role, const DeviceModel& device,
                      const std::optional<ComputeModel>& compute) {
-  const std::string_view ground = !compute                ? "measured"
+  const std::string_view ground = !compute                                    ? "measured"
+                                  : !compute->fromTable() && device.predictor ? "predicted"
                                   : !compute->fromTable() ? "from rates, modelled"
                                                           : "from its table of layers";
   return fmt::format("{} {}: {} ({})\n", role, device.name, device.summary, ground);

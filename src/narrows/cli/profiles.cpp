@@ -35,8 +35,8 @@ Status list(OutputFormat format) {
     std::string speed;
     if (device.rates)
       speed = fmt::format("{:.3g} GMAC/s (modelled)", device.rates->macs_per_s / 1e9);
-    if (device.table)
-      speed += fmt::format("{}layers of {}", speed.empty() ? "" : ", ", device.table->network);
+    for (const LayerTable& layers : device.tables)
+      speed += fmt::format("{}layers of {}", speed.empty() ? "" : ", ", layers.network);
     table.add({std::string("device"), device.name, device.summary, speed});
   }
   fmt::print("{}", table.text(format));
@@ -65,6 +65,14 @@ void addRows(Table& table, const LayerTable& layers) {
   }
 }
 
+void addPrices(Table& table, const TimePredictor& predictor) {
+  for (std::size_t i = 0; i < kTerms; ++i) {
+    table.add({fmt::format("predictor.ns.{}", toString(static_cast<Term>(i))),
+               predictor.nanoseconds.values()[i], std::string("ns"), std::string("derived"),
+               predictor.source});
+  }
+}
+
 /// Figures of a link or device, built in or a file.
 Status show(const std::string& name, OutputFormat format) {
   Table table({{"key", "figure"},
@@ -89,7 +97,8 @@ Status show(const std::string& name, OutputFormat format) {
           name);
     }
     addFigures(table, device->figures);
-    if (device->table) addRows(table, *device->table);
+    for (const LayerTable& layers : device->tables) addRows(table, layers);
+    if (device->predictor) addPrices(table, *device->predictor);
   }
   fmt::print("{}", table.text(format));
   return {};

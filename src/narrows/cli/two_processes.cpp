@@ -56,24 +56,6 @@ Result<std::map<std::string, Json>> localAnswers(const std::filesystem::path& bu
   }
 }
 
-/// HOST:PORT from the first line of a server's standard output.
-Result<std::string> serverAddress(ChildProcess& server, const std::filesystem::path& output) {
-  const auto deadline = std::chrono::steady_clock::now() + kStartTime;
-  while (std::chrono::steady_clock::now() < deadline) {
-    NARROWS_TRY(text, readTextFile(output));
-    if (const std::size_t end = text.find('\n'); end != std::string::npos) {
-      const Json line = Json::parse(text.substr(0, end), nullptr, false);
-      if (line.is_object() && line.contains("host") && line.contains("port")) {
-        return fmt::format("{}:{}", line["host"].get<std::string>(), line["port"].get<int>());
-      }
-      return makeError("the server printed \"{}\", expected its address", text.substr(0, end));
-    }
-    if (!server.running()) return makeError("the server ended before it listened");
-    std::this_thread::sleep_for(kPoll);
-  }
-  return makeError("the server did not listen within {} s", kStartTime.count());
-}
-
 Result<TwoProcessReport> compare(const std::filesystem::path& records,
                                  std::map<std::string, Json> expected) {
   TwoProcessReport report;
@@ -107,6 +89,23 @@ Result<TwoProcessReport> compare(const std::filesystem::path& records,
 }
 
 }  // namespace
+
+Result<std::string> serverAddress(ChildProcess& server, const std::filesystem::path& output) {
+  const auto deadline = std::chrono::steady_clock::now() + kStartTime;
+  while (std::chrono::steady_clock::now() < deadline) {
+    NARROWS_TRY(text, readTextFile(output));
+    if (const std::size_t end = text.find('\n'); end != std::string::npos) {
+      const Json line = Json::parse(text.substr(0, end), nullptr, false);
+      if (line.is_object() && line.contains("host") && line.contains("port")) {
+        return fmt::format("{}:{}", line["host"].get<std::string>(), line["port"].get<int>());
+      }
+      return makeError("the server printed \"{}\", expected its address", text.substr(0, end));
+    }
+    if (!server.running()) return makeError("the server ended before it listened");
+    std::this_thread::sleep_for(kPoll);
+  }
+  return makeError("the server did not listen within {} s", kStartTime.count());
+}
 
 Result<TwoProcessReport> runTwoProcesses(const std::filesystem::path& bundle,
                                          const std::filesystem::path& pictures,

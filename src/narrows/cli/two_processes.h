@@ -5,6 +5,7 @@
 #include <string>
 
 #include "narrows/base/result.h"
+#include "narrows/cli/child_process.h"
 
 namespace narrows {
 
@@ -23,6 +24,9 @@ struct TwoProcessReport {
   double mean_server_ms = 0;
   double mean_total_ms = 0;
 };
+
+/// HOST:PORT from the first line of a server's standard output, which is this file; waits for it.
+Result<std::string> serverAddress(ChildProcess& server, const std::filesystem::path& output);
 
 /// Starts `narrows serve` and `narrows node` on this machine, sends every picture of a folder over
 /// an emulated link, and compares the answers with those of the bundle in this process. Logs and

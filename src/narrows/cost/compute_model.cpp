@@ -23,26 +23,12 @@ std::int64_t elementsOut(const Graph& graph, const Node& node) {
   return elements;
 }
 
-double bytesMoved(const Graph& graph, const Node& node) {
-  double bytes = 0;
-  for (ValueId value : node.inputs) {
-    if (value.valid()) bytes += static_cast<double>(graph.type(value).bytes());
-  }
-  for (ValueId value : node.outputs) bytes += static_cast<double>(graph.type(value).bytes());
-  return bytes;
-}
-
-Seconds rateTime(const ComputeRates& rates, const Graph& graph, NodeId id) {
-  Seconds time = rates.op + Seconds(static_cast<double>(macs(graph, id)) / rates.macs_per_s);
-  if (rates.bytes_per_s) time += Seconds(bytesMoved(graph, graph.node(id)) / *rates.bytes_per_s);
-  return time;
-}
-
 }  // namespace
 
 Result<ComputeModel> ComputeModel::create(const DeviceModel& device, const Graph& network) {
   ComputeModel model;
   model.device_ = device;
+  model.terms_ = layerTerms(network);
   for (NodeId id : nodeIds(network)) {
     const Node& node = network.node(id);
     Layer layer;
@@ -52,49 +38,71 @@ Result<ComputeModel> ComputeModel::create(const DeviceModel& device, const Graph
     model.by_name_.emplace(node.name, model.layers_.size());
     model.layers_.push_back(layer);
   }
-  if (device.table) {
-    Status fits = model.applyTable(network);
-    if (fits.ok()) {
-      model.from_table_ = true;
-      return model;
+  for (ValueId value : network.inputs()) model.ends_.insert(network.value(value).name);
+  for (ValueId value : network.outputs()) model.ends_.insert(network.value(value).name);
+  std::optional<Error> misfit;
+  std::optional<ComputeModel> scaled;
+  for (const LayerTable& table : device.tables) {
+    ComputeModel trial = model;
+    if (Status fits = trial.applyTable(table, network); !fits.ok()) {
+      if (!misfit) {
+        misfit = makeError("device {} has figures of {} only, and this network differs: {}",
+                           device.name, table.network, fits.error().message);
+      }
+      continue;
     }
-    if (!device.rates) {
-      return makeError("device {} has figures of {} only, and this network differs: {}",
-                       device.name, device.table->network, fits.error().message);
-    }
-    for (Layer& layer : model.layers_) layer.row = kNoRow;
-    model.rows_.clear();
+    if (trial.isExact()) return trial;
+    if (!scaled) scaled = std::move(trial);
   }
-  if (!device.rates) return makeError("device {} states neither rates nor a table", device.name);
-  model.applyRates(network);
+  if (scaled) return std::move(*scaled);
+  if (!device.rates && !device.predictor) {
+    return misfit ? *misfit : makeError("device {} states nothing of speed", device.name);
+  }
+  model.applyPrediction(network);
   return model;
 }
 
-Status ComputeModel::applyTable(const Graph& network) {
-  const std::vector<LayerFigure>& figures = device_.table->rows;
+Status ComputeModel::applyTable(const LayerTable& table, const Graph& network) {
+  const std::vector<LayerFigure>& figures = table.rows;
   std::vector<double> row_macs(figures.size());
   rows_.resize(figures.size());
+  std::unordered_map<std::string_view, std::size_t> row_of;
+  for (std::size_t row = 0; row < figures.size(); ++row) {
+    for (const std::string& name : figures[row].names) {
+      const auto [entry, added] = row_of.emplace(name, row);
+      if (!added && entry->second != row) return makeError("two rows name layer {}", name);
+    }
+  }
   for (NodeId id : nodeIds(network)) {
     Layer& layer = layers_[id.index()];
     const std::string& name = network.node(id).name;
-    for (std::size_t row = 0; row < figures.size(); ++row) {
-      if (!belongs(name, figures[row])) continue;
-      if (layer.row != kNoRow) return makeError("two rows name layer {}", name);
-      if (layer.macs > 0 && figures[row].macs == 0)
-        return makeError("layer {} has MACs, its row has none", name);
-      layer.row = row;
-      ++rows_[row].layers;
-      row_macs[row] += static_cast<double>(layer.macs);
+    if (const auto found = row_of.find(name); found != row_of.end()) {
+      layer.row = found->second;
+    } else {
+      for (std::size_t row = 0; row < figures.size(); ++row) {
+        if (!belongs(name, figures[row])) continue;
+        if (layer.row != kNoRow) return makeError("two rows name layer {}", name);
+        layer.row = row;
+      }
     }
-    if (layer.row == kNoRow && layer.macs > 0) return makeError("no row names layer {}", name);
+    if (layer.row == kNoRow) {
+      if (layer.macs > 0) return makeError("no row names layer {}", name);
+      continue;
+    }
+    if (layer.macs > 0 && figures[layer.row].macs == 0)
+      return makeError("layer {} has MACs, its row has none", name);
+    ++rows_[layer.row].layers;
+    row_macs[layer.row] += static_cast<double>(layer.macs);
   }
   // Shares of the rows among their layers.
+  const bool predicted = device_.predictor || device_.rates;
   std::vector<double> weight(layers_.size());
   std::vector<double> row_weight(figures.size());
   for (NodeId id : nodeIds(network)) {
     const std::size_t row = layers_[id.index()].row;
     if (row == kNoRow) continue;
-    weight[id.index()] = device_.rates ? rateTime(*device_.rates, network, id).value() : 1;
+    weight[id.index()] =
+        predicted ? predictedTime(device_, network, id, terms_[id.index()]).value() : 1;
     row_weight[row] += weight[id.index()];
   }
   for (std::size_t row = 0; row < figures.size(); ++row) {
@@ -115,15 +123,33 @@ Status ComputeModel::applyTable(const Graph& network) {
     layers_[i].energy =
         figure.energy ? share * *figure.energy : *device_.compute_power * layers_[i].time;
   }
+  from_table_ = true;
+  ground_ = table.ground;
   return {};
 }
 
-void ComputeModel::applyRates(const Graph& network) {
+bool ComputeModel::isExact() const {
+  return std::none_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.scaled; });
+}
+
+void ComputeModel::applyPrediction(const Graph& network) {
   for (NodeId id : nodeIds(network)) {
     Layer& layer = layers_[id.index()];
-    layer.time = rateTime(*device_.rates, network, id);
+    layer.time = predictedTime(device_, network, id, terms_[id.index()]);
     if (device_.compute_power) layer.energy = *device_.compute_power * layer.time;
   }
+}
+
+/// What maps that enter or leave between layers of the network cost.
+Seconds ComputeModel::edges(const Graph& piece) const {
+  if (!device_.predictor) return {};
+  Terms terms;
+  const auto add = [&](ValueId value) {
+    if (!from_table_ || !ends_.contains(piece.value(value).name)) terms += edgeTerms(piece, value);
+  };
+  for (ValueId value : piece.inputs()) add(value);
+  for (ValueId value : piece.outputs()) add(value);
+  return device_.predictor->time(terms);
 }
 
 PieceCost ComputeModel::start() const {
@@ -142,7 +168,7 @@ Origin ComputeModel::originOf(std::span<const std::size_t> layers_of_row, bool a
     const bool whole = layers_of_row[row] == 0 || layers_of_row[row] == rows_[row].layers;
     if (!whole || (rows_[row].scaled && layers_of_row[row] != 0)) return Origin::modelled;
   }
-  return narrows::originOf(device_.table->ground);
+  return narrows::originOf(ground_);
 }
 
 PieceCost ComputeModel::cost(std::span<const NodeId> nodes) const {
@@ -165,15 +191,17 @@ Result<PieceCost> ComputeModel::cost(const Graph& piece) const {
   PieceCost total = start();
   std::vector<std::size_t> layers_of_row(rows_.size());
   bool all_whole = true;
+  std::vector<Terms> terms;  // of the piece, when they are needed
   for (NodeId id : nodeIds(piece)) {
     const Node& node = piece.node(id);
     const auto found = by_name_.find(node.name);
     if (found == by_name_.end()) {
-      if (!device_.rates) {
+      if (!device_.rates && !device_.predictor) {
         return makeError("piece {}: device {} has no figure for layer {}", piece.name, device_.name,
                          node.name);
       }
-      const Seconds time = rateTime(*device_.rates, piece, id);
+      if (terms.empty()) terms = layerTerms(piece);
+      const Seconds time = predictedTime(device_, piece, id, terms[id.index()]);
       total.time += time;
       if (device_.compute_power) total.energy += *device_.compute_power * time;
       all_whole = false;
@@ -193,7 +221,10 @@ Result<PieceCost> ComputeModel::cost(const Graph& piece) const {
     total.energy += share * layer.energy;
     if (layer.row != kNoRow) ++layers_of_row[layer.row];
   }
-  total.origin = originOf(layers_of_row, all_whole);
+  const Seconds at_edges = edges(piece);
+  total.time += at_edges;
+  if (device_.compute_power) total.energy += *device_.compute_power * at_edges;
+  total.origin = originOf(layers_of_row, all_whole && at_edges.value() == 0);
   const MemoryNeed memory = peakMemory(piece);
   total.weights = memory.weights;
   total.activations = memory.activations;

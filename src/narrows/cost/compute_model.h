@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "narrows/base/result.h"
@@ -30,13 +31,19 @@ struct PieceCost {
 ///
 /// A device's table applies when its rows and the network's layers fit each other: every row names
 /// at least one layer, every layer with MACs is in exactly one row, and rows without MACs hold
-/// layers without. A row's figures count in proportion to MACs when the network has fewer or more
-/// in it (a pruned layer), and are shared among its layers by the device's rates, or evenly. Layers
-/// without MACs that no row names cost nothing: the table's rows hold them. When the table does not
-/// apply, rates do.
+/// layers without. A layer belongs to the row that has its name, else to one whose name it
+/// continues. A row's figures count in proportion to MACs when the network has fewer or more
+/// in it (a pruned layer), and are shared among its layers by the device's predictor or rates, or
+/// evenly. Layers without MACs that no row names cost nothing: the table's rows hold them. Of
+/// several tables that apply the first counts whose MACs are the network's, else the first. When
+/// none applies, the predictor does, or else rates.
+///
+/// With a predictor, a piece also pays for maps that enter or leave it between layers of the
+/// network.
 class ComputeModel {
  public:
-  /// Fails when neither table nor rates apply; the error names the layer that has no figure.
+  /// Fails when no table applies and there is nothing else; the error names the layer that has no
+  /// figure.
   static Result<ComputeModel> create(const DeviceModel& device, const Graph& network);
 
   bool fromTable() const { return from_table_; }
@@ -46,7 +53,7 @@ class ComputeModel {
 
   /// Of a piece of the network: its layers are found by name. One that does more or less than the
   /// network's (a tile, a slice) counts in proportion to MACs, or to elements without MACs; one
-  /// that the network lacks by the rates, an error without.
+  /// that the network lacks by the predictor or the rates, an error without.
   Result<PieceCost> cost(const Graph& piece) const;
 
  private:
@@ -65,16 +72,22 @@ class ComputeModel {
   };
   static constexpr std::size_t kNoRow = static_cast<std::size_t>(-1);
 
-  Status applyTable(const Graph& network);
-  void applyRates(const Graph& network);
+  Status applyTable(const LayerTable& table, const Graph& network);
+  bool isExact() const;
+  void applyPrediction(const Graph& network);
   PieceCost start() const;
+  Seconds edges(const Graph& piece) const;
   Origin originOf(std::span<const std::size_t> layers_of_row, bool all_whole) const;
 
   DeviceModel device_;
   std::vector<Layer> layers_;  // by NodeId
   std::vector<Row> rows_;
   std::unordered_map<std::string, std::size_t> by_name_;
+  std::vector<Terms> terms_;  // by NodeId
+  /// Inputs and outputs of the network: what entering and leaving there costs is in its layers.
+  std::unordered_set<std::string> ends_;
   bool from_table_ = false;
+  Ground ground_ = Ground::measured;  // of the table
 };
 
 }  // namespace narrows

@@ -124,16 +124,7 @@ class GroupReader {
     if (!speed || !(*speed >= 1e-3) || !(*speed <= 1e3)) {
       return wrong(*node, "speed", "a number from 0.001 to 1000");
     }
-    DeviceModel& model = device.model;
-    model.start_time = model.start_time / *speed;
-    if (model.rates) {
-      model.rates->macs_per_s *= *speed;
-      if (model.rates->bytes_per_s) *model.rates->bytes_per_s *= *speed;
-      model.rates->op = model.rates->op / *speed;
-    }
-    if (model.table) {
-      for (LayerFigure& row : model.table->rows) row.time = row.time / *speed;
-    }
+    speedUp(device.model, *speed);
     return {};
   }
 

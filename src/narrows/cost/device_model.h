@@ -10,6 +10,7 @@
 #include "narrows/base/result.h"
 #include "narrows/base/units.h"
 #include "narrows/cost/profile_figure.h"
+#include "narrows/cost/time_predictor.h"
 
 namespace narrows {
 
@@ -52,7 +53,10 @@ struct DeviceModel {
   /// Absent: compute power for that time.
   std::optional<Joules> start_energy;
   std::optional<ComputeRates> rates;
-  std::optional<LayerTable> table;
+  /// Of networks; no two need be of different ones.
+  std::vector<LayerTable> tables;
+  /// Goes before rates.
+  std::optional<TimePredictor> predictor;
   /// Coding takes this many times longer than on the host that measured it.
   double coding_slowdown = 1;
   /// What pieces may take, in bytes.
@@ -61,7 +65,15 @@ struct DeviceModel {
   std::vector<ProfileFigure> figures;
 };
 
-/// Reads a profile (see docs/cost-model.md). It states rates, a table or both. `origin` names the
+/// Time of a layer without a row in a table: by the predictor, else by the rates. Asserts that
+/// there is one of them. `terms` are the layer's.
+Seconds predictedTime(const DeviceModel& device, const Graph& graph, NodeId id, const Terms& terms);
+
+/// Computing takes `factor` times less for everything, at the same power. Coding is left as it is.
+void speedUp(DeviceModel& device, double factor);
+
+/// Reads a profile (see docs/cost-model.md). It states rates, a predictor, tables, or several of
+/// them. `origin` names the
 /// text in errors: "FILE:LINE: compute.macs_per_s: expected ...".
 Result<DeviceModel> parseDeviceModel(std::string_view toml, std::string_view origin);
 

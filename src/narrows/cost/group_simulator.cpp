@@ -332,7 +332,7 @@ Result<std::vector<PieceCost>> groupCosts(const DeviceGroup& group, const Graph&
   for (std::size_t p = 0; p < pieces.size(); ++p) {
     const std::size_t d = plan.pieces[p].device.index();
     const DeviceModel& device = group.devices[d].model;
-    if (device.rates && !device.table) {
+    if ((device.rates || device.predictor) && device.tables.empty()) {
       NARROWS_TRY(own, ComputeModel::create(device, pieces[p]));
       NARROWS_TRY(cost, own.cost(pieces[p]));
       costs.push_back(cost);

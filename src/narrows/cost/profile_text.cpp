@@ -307,6 +307,29 @@ Result<LayerFigure> readRow(Section section) {
   return row;
 }
 
+/// Nanoseconds for one unit of a term.
+constexpr Limits kPrice{0, 1e12};
+
+Status readPredictor(Section section, DeviceModel& device) {
+  TimePredictor predictor;
+  NARROWS_CHECK(section.text("source", predictor.source));
+  if (section.has("error_percent")) {
+    double error = 0;
+    NARROWS_CHECK(section.number("error_percent", {0, 1e6}, error));
+    predictor.error_percent = error;
+  }
+  NARROWS_TRY(prices, section.section("ns", Need::required));
+  NARROWS_CHECK(section.finish());
+  for (std::size_t i = 0; i < kTerms; ++i) {
+    const std::string_view name = toString(static_cast<Term>(i));
+    if (prices->has(name))
+      NARROWS_CHECK(prices->number(name, kPrice, predictor.nanoseconds.values()[i]));
+  }
+  NARROWS_CHECK(prices->finish());
+  device.predictor = std::move(predictor);
+  return {};
+}
+
 Status readTable(Section section, DeviceModel& device) {
   LayerTable table;
   NARROWS_CHECK(section.text("network", table.network));
@@ -318,7 +341,7 @@ Status readTable(Section section, DeviceModel& device) {
     NARROWS_TRY(row, readRow(entry));
     table.rows.push_back(std::move(row));
   }
-  device.table = std::move(table);
+  device.tables.push_back(std::move(table));
   return {};
 }
 
@@ -333,6 +356,12 @@ Result<DeviceModel> readDevice(const toml::table& root, std::string_view origin)
   NARROWS_TRY(coding, section.section("coding", Need::optional));
   NARROWS_TRY(memory, section.section("memory", Need::optional));
   NARROWS_TRY(table, section.section("table", Need::optional));
+  NARROWS_TRY(predictor, section.section("predictor", Need::optional));
+  std::vector<Section> tables;
+  if (section.has("tables")) {
+    NARROWS_TRY(several, section.sections("tables"));
+    tables = std::move(several);
+  }
   NARROWS_CHECK(section.finish());
   if (power) NARROWS_CHECK(readDevicePower(*power, device));
   if (start) NARROWS_CHECK(readStart(*start, device));
@@ -349,9 +378,13 @@ Result<DeviceModel> readDevice(const toml::table& root, std::string_view origin)
     NARROWS_CHECK(memory->finish());
   }
   if (table) NARROWS_CHECK(readTable(*table, device));
-  if (!device.rates && !device.table)
-    return makeError("{}:1: a device needs [compute] with rates, a [table] of layers, or both",
-                     origin);
+  for (const Section& entry : tables) NARROWS_CHECK(readTable(entry, device));
+  if (predictor) NARROWS_CHECK(readPredictor(*predictor, device));
+  if (!device.rates && !device.predictor && device.tables.empty())
+    return makeError(
+        "{}:1: a device needs [compute] with rates, a [predictor], a [table] of layers, or "
+        "several of them",
+        origin);
   return device;
 }
 

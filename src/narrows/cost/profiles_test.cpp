@@ -142,8 +142,10 @@ TEST(Profiles, MistakesInALinkAreNamedByLineAndKey) {
 
 TEST(Profiles, MistakesInADeviceAreNamedByLineAndKey) {
   EXPECT_EQ(deviceError(kDevice), "");
-  EXPECT_EQ(deviceError(replaced(kDevice, "[compute]\nmacs_per_s = 1e9\n", "")),
-            "F:1: a device needs [compute] with rates, a [table] of layers, or both");
+  EXPECT_EQ(
+      deviceError(replaced(kDevice, "[compute]\nmacs_per_s = 1e9\n", "")),
+      "F:1: a device needs [compute] with rates, a [predictor], a [table] of layers, or several "
+      "of them");
   EXPECT_EQ(deviceError(replaced(kDevice, "idle_w = 1\n", "")), "F:2: power.idle_w is missing");
   const std::string table =
       kDevice + "[table]\nnetwork = \"n\"\norigin = \"measured\"\nsource = \"s\"\nrows = [\n";

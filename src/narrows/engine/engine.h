@@ -72,7 +72,8 @@ class Program {
   /// What a run consists of: nodes of the graph, as the engine simplified it, that go together, in
   /// the order of the run. Nodes that take no time (views, what was folded) are in no part.
   virtual std::span<const ProgramPart> parts() const = 0;
-  /// `run`; adds how long parts()[i] took to times[i]. Asserts one time for each part.
+  /// `run`; adds how long parts()[i] took to times[i]: with one thread its processor time, so that
+  /// other processes do not count. Asserts one time for each part.
   virtual Status runTimed(std::span<const TensorView> inputs,
                           std::span<const MutableTensorView> outputs, std::span<Seconds> times) = 0;
 

@@ -7,21 +7,9 @@
 namespace narrows {
 namespace {
 
-void speedUp(std::optional<DeviceModel>& device, double factor) {
+void speedUpAll(std::optional<DeviceModel>& device, double factor) {
   if (!device) return;
-  if (device->rates) {
-    device->rates->macs_per_s *= factor;
-    if (device->rates->bytes_per_s) *device->rates->bytes_per_s *= factor;
-    device->rates->op = device->rates->op / factor;
-  }
-  if (device->table) {
-    for (LayerFigure& row : device->table->rows) {
-      row.time = row.time / factor;
-      if (row.energy) row.energy = *row.energy / factor;
-    }
-  }
-  device->start_time = device->start_time / factor;
-  if (device->start_energy) device->start_energy = *device->start_energy / factor;
+  speedUp(*device, factor);
   device->coding_slowdown /= factor;
 }
 
@@ -59,10 +47,10 @@ SplitSetting turned(const SplitSetting& setting, Knob knob, double factor) {
       }
       break;
     case Knob::node_speed:
-      speedUp(changed.node, factor);
+      speedUpAll(changed.node, factor);
       break;
     case Knob::server_speed:
-      speedUp(changed.server, factor);
+      speedUpAll(changed.server, factor);
       break;
     case Knob::bytes:
       break;

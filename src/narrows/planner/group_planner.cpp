@@ -119,9 +119,10 @@ double leastEnergy(const Graph& graph, const DeviceGroup& group, double seconds)
 
 /// Below what no plan can go, however it divides the network.
 double lowerBound(const Graph& graph, const DeviceGroup& group, GroupObjective objective) {
-  const bool all_state_rates = std::all_of(
-      group.devices.begin(), group.devices.end(),
-      [](const GroupDevice& device) { return device.model.rates && !device.model.table; });
+  const bool all_state_rates =
+      std::all_of(group.devices.begin(), group.devices.end(), [](const GroupDevice& device) {
+        return device.model.rates && !device.model.predictor && device.model.tables.empty();
+      });
   if (objective == GroupObjective::traffic) return 0;
   if (objective == GroupObjective::memory) {
     return static_cast<double>(peakMemory(graph).weights) /

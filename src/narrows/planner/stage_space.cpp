@@ -42,10 +42,14 @@ double speedOf(const DeviceModel& model) {
   if (model.rates) return model.rates->macs_per_s;
   double macs = 0;
   double seconds = 0;
-  for (const LayerFigure& row : model.table->rows) {
-    macs += static_cast<double>(row.macs);
-    seconds += row.time.value();
+  for (const LayerTable& table : model.tables) {
+    for (const LayerFigure& row : table.rows) {
+      macs += static_cast<double>(row.macs);
+      seconds += row.time.value();
+    }
   }
+  if (seconds == 0 && model.predictor)
+    return 1e9 / std::max(model.predictor->nanoseconds[Term::conv_macs], 1e-9);
   return seconds > 0 ? std::max(macs, 1.0) / seconds : 1;
 }
 

@@ -39,7 +39,7 @@ class ExecutorProgram final : public Program {
     NARROWS_ASSERT(times.size() == parts_.parts.size());
     NARROWS_CHECK(checkArguments(*this, inputs, outputs));
     bind(inputs, outputs);
-    PartClock clock(times);
+    PartClock clock(times, team_->size());
     for (std::size_t i = 0; i < parts_.steps.size(); ++i) {
       NARROWS_CHECK(parts_.steps[i]->run(memory_));
       clock.stop(parts_.part_of_step[i]);

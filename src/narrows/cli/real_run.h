@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "narrows/base/result.h"
+#include "narrows/base/units.h"
+#include "narrows/cli/child_process.h"
+#include "narrows/cli/shaped_network.h"
+
+namespace narrows {
+
+/// What a bundle's two processes took for a picture over one link.
+struct RealLatency {
+  /// From the start of the picture's processing to its answer, least over the pictures; measured,
+  /// or simulated where the link was.
+  Seconds total;
+  Seconds node;
+  Seconds encode;
+  Seconds server;
+  /// Request and reply as messages, without packets around them.
+  Bytes request;
+  Bytes reply;
+  std::size_t pictures = 0;
+};
+
+/// `narrows serve` for one bundle, and runs of `narrows node` against it, one picture at a time.
+/// Each process uses one thread.
+class RealRun {
+ public:
+  /// Without a network the link is emulated by waiting. `network` outlives the run.
+  static Result<RealRun> start(const std::filesystem::path& bundle, const ShapedNetwork* network,
+                               const std::filesystem::path& work);
+
+  /// `rate` is such as "10Mbit/s"; a network has it already.
+  Result<RealLatency> run(const std::filesystem::path& pictures, const std::string& rate);
+
+ private:
+  RealRun(ChildProcess server, std::string address, std::filesystem::path bundle,
+          const ShapedNetwork* network, std::filesystem::path work)
+      : server_(std::move(server)),
+        address_(std::move(address)),
+        bundle_(std::move(bundle)),
+        network_(network),
+        work_(std::move(work)) {}
+
+  ChildProcess server_;
+  std::string address_;
+  std::filesystem::path bundle_;
+  const ShapedNetwork* network_;
+  std::filesystem::path work_;
+};
+
+}  // namespace narrows

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "narrows/base/result.h"
+#include "narrows/base/units.h"
+#include "narrows/engine/engine.h"
+#include "narrows/graph/graph.h"
+
+namespace narrows {
+
+struct LayerTimerOptions {
+  std::size_t threads = 1;
+  /// Multiply 8-bit integers, with ranges of the inputs.
+  bool int8 = false;
+};
+
+/// f32 inputs with elements uniform in [0, 1), others all 0.
+std::vector<Tensor> drawInputs(const Graph& graph, std::uint64_t seed);
+
+/// Nodes that the engine computes together, and how long they take.
+struct PartTime {
+  std::vector<std::string> nodes;
+  Seconds time;
+};
+
+/// What a graph takes on this host. Each time is the least over the runs: whatever is above it is
+/// other work on the machine. With one thread they are processor times of that thread.
+struct LayerTimes {
+  /// In the order of the run.
+  std::vector<PartTime> parts;
+  /// Of a whole run without clocks between its parts.
+  Seconds whole;
+  std::size_t runs = 0;
+};
+
+/// Runs a graph again and again and notes how long its parts take. Several timers that take turns
+/// share what disturbs the machine.
+class LayerTimer {
+ public:
+  /// Inputs should be such as the graph meets: what is computed of others may leave the range of
+  /// normal numbers, which takes a processor many times as long.
+  static Result<LayerTimer> create(const Engine& engine, const Graph& graph,
+                                   std::vector<Tensor> inputs, const LayerTimerOptions& options);
+
+  /// Runs it twice: as a whole and part by part.
+  Status run();
+  /// Asserts that there was a run.
+  const LayerTimes& times() const;
+  /// Of the last run.
+  const std::vector<Tensor>& outputs() const { return outputs_; }
+
+ private:
+  LayerTimer() = default;
+  Status runWhole();
+  Status runParts();
+
+  std::unique_ptr<Program> program_;
+  std::size_t threads_ = 1;
+  std::vector<Tensor> inputs_, outputs_;
+  std::vector<TensorView> sources_;
+  std::vector<MutableTensorView> targets_;
+  std::vector<Seconds> now_;  // of one run, by part
+  LayerTimes least_;
+};
+
+}  // namespace narrows
