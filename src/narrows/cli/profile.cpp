@@ -8,6 +8,7 @@
 #include "narrows/base/file.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
+#include "narrows/cli/engine_option.h"
 #include "narrows/cli/host_profile.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
@@ -142,7 +143,7 @@ int runProfile(std::span<const std::string> arguments) {
       ->capture_default_str();
   app.add_option("--seed", command.host.seed, "Of inputs and of random weights")
       ->capture_default_str();
-  app.add_option("--engine", command.engine, "Inference engine")->capture_default_str();
+  addEngineOption(app, command.engine, "Inference engine")->capture_default_str();
   addOutputOptions(app, command.format);
   if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run)
     return Arguments::exitCode(outcome);
