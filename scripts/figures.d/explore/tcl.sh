@@ -16,7 +16,10 @@ jq -c '.rows as $rows | ($rows[] | select(.cut == "(all on node)") | .latency_ms
   "$WORK/tcl.json" >"$WORK/rates.jsonl"
 cat "$WORK/rates.jsonl" >&2
 for against in server node; do
+  # At 5 MB/s, the middle of the sweep.
   figure "tcl_speedup_vs_$against" \
+    "$(jq -s "map(select(.link == \"40Mbit/s\"))[0].vs_$against" "$WORK/rates.jsonl")" times modelled
+  figure "tcl_speedup_vs_${against}_most" \
     "$(jq -s "map(.vs_$against) | max" "$WORK/rates.jsonl")" times modelled
   figure "tcl_speedup_vs_${against}_least" \
     "$(jq -s "map(.vs_$against) | min" "$WORK/rates.jsonl")" times modelled
