@@ -161,5 +161,44 @@ TEST(WorkerGroup, SeveralFramesAtOnceKeepApart) {
   EXPECT_EQ(group.events.count(GroupEvent::Kind::planned), 1u) << group.events.text();
 }
 
+/// The devices of `group` that are named; the first one left gives inputs and takes outputs.
+DeviceGroup onlyNamed(const DeviceGroup& group, const std::vector<std::string>& names) {
+  DeviceGroup left;
+  for (const GroupDevice& device : group.devices) {
+    if (std::find(names.begin(), names.end(), device.name) != names.end()) {
+      left.devices.push_back(device);
+    }
+  }
+  return left;
+}
+
+TEST(WorkerGroup, IsPlannedAnewForTheDevicesThatAreLeft) {
+  const Graph graph = zooGraph("zoo:tiny-yolov3@96,width=0.25,classes=4");
+  const DeviceGroup devices = slowGroup(kFiveDevices);
+  GroupPlanning planning = planned(graph, devices, GroupObjective::latency);
+  auto deployment = Deployment::of(bundleOf(std::move(planning.best.split), "zoo"));
+  ASSERT_TRUE(deployment.ok()) << deployment.error().message;
+  CoordinatorOptions options;
+  std::vector<std::string> planned_for;
+  options.replanner = [&](const std::vector<std::string>& alive) {
+    planned_for = alive;
+    GroupPlanning anew = planned(graph, onlyNamed(devices, alive), GroupObjective::latency);
+    return Deployment::of(bundleOf(std::move(anew.best.split), "anew"));
+  };
+  Group group(*deployment, options);
+  ASSERT_NE(group.coordinator, nullptr);
+  const std::vector<Tensor> inputs = randomInputs(graph, 1);
+  const std::vector<Tensor> expected = runWhole(graph, inputs);
+  const ByteVector payload = payloadOf(inputs);
+  for (const std::size_t gone : {0, 2}) {
+    group.workers[gone].reset();
+    auto answer = group.coordinator->infer({RunInput::tensors, payload, std::nullopt});
+    ASSERT_TRUE(answer.ok()) << answer.error().message << "\n" << group.events.text();
+    expectOutputs(*answer, expected, kTolerance);
+  }
+  EXPECT_EQ(planned_for, (std::vector<std::string>{"board1", "board3", "screen"}));
+  EXPECT_EQ(group.coordinator->deployment().plan().devices.size(), 3u);
+}
+
 }  // namespace
 }  // namespace narrows::test

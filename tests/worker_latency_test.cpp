@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 
 #include "narrows/base/thread_pool.h"
 #include "narrows/cost/group_simulator.h"
@@ -42,6 +43,19 @@ Namespaces namespaces() {
   const char* host = std::getenv("NARROWS_NETNS_HOST");
   if (prefix == nullptr || host == nullptr) return {};
   return {prefix, host};
+}
+
+/// Bytes of Ethernet frames that have left the workers' namespaces so far.
+double bytesSent(std::size_t workers) {
+  double sum = 0;
+  for (std::size_t i = 0; i < workers; ++i) {
+    std::ifstream counter(
+        fmt::format("/sys/class/net/{}{}/statistics/rx_bytes", namespaces().prefix, i));
+    double bytes = 0;
+    counter >> bytes;
+    sum += bytes;
+  }
+  return sum;
 }
 
 double secondsSince(std::chrono::steady_clock::time_point began) {
@@ -85,6 +99,9 @@ struct Latencies {
   double measured = 0;
   double simulated = 0;
   double one_process = 0;
+  /// Of a frame, all that leaves the workers: regions, answers, acknowledgements, headers down to
+  /// Ethernet's. 0 without namespaces.
+  double wire_bytes = 0;
   double error() const { return std::abs(measured - simulated) / measured; }
 };
 
@@ -135,11 +152,16 @@ class Bench {
     std::vector<TimedProgram> pieces;
     for (const Graph& piece : deployment_->bundle().pieces) pieces.emplace_back(piece, 1);
     std::vector<double> runs;
+    double sent = 0;
     for (std::size_t round = 0; round < rounds; ++round) {
+      const double before = bytesSent(workers_.size());
       auto answer = coordinator_->infer({RunInput::tensors, payload, std::nullopt});
       EXPECT_TRUE(answer.ok()) << answer.error().message;
       if (!answer.ok()) return {};
-      if (round > 0) runs.push_back(answer->run.value());  // the first one warms up
+      if (round > 0) {  // the first one warms up
+        runs.push_back(answer->run.value());
+        sent += bytesSent(workers_.size()) - before;
+      }
       whole.run();
       for (TimedProgram& piece : pieces) piece.run();
       check(whole.outputs(), *answer);
@@ -148,6 +170,7 @@ class Bench {
     Latencies result;
     result.measured = median(runs);
     result.one_process = whole.seconds();
+    result.wire_bytes = sent / static_cast<double>(runs.size());
     std::vector<PieceCost> costs;
     for (const TimedProgram& piece : pieces) {
       costs.emplace_back().time = Seconds(piece.seconds());
@@ -207,12 +230,19 @@ void record(const std::string& name, const Bench& bench, const Latencies& latenc
                "simulated");
   recordFigure("group_" + where + "over_one_process_" + name,
                latencies.measured / latencies.one_process, "times");
-  recordFigure("group_bytes_planned_" + name, bench.plannedBytes(), "B", "modelled");
-  recordFigure("group_bytes_measured_" + name, static_cast<double>(bench.answer().frameBytes()),
-               "B");
-  recordFigure("group_message_overhead_" + name,
+  recordFigure("group_" + where + "bytes_planned_" + name, bench.plannedBytes(), "B", "modelled");
+  recordFigure("group_" + where + "bytes_measured_" + name,
+               static_cast<double>(bench.answer().frameBytes()), "B");
+  recordFigure("group_" + where + "message_overhead_" + name,
                static_cast<double>(bench.answer().messageBytes() - bench.answer().frameBytes()),
                "B");
+}
+
+void recordWire(const std::string& name, const Bench& bench, const Latencies& latencies) {
+  if (!namespaces().shaped()) return;
+  recordFigure("group_wire_bytes_" + name, latencies.wire_bytes, "B");
+  const double beside = latencies.wire_bytes / bench.plannedBytes() - 1;
+  recordFigure("group_wire_overhead_percent_" + name, beside * 100, "%");
 }
 
 TEST(WorkerLatency, IsWhatTheSimulatorSays) {
@@ -228,6 +258,7 @@ TEST(WorkerLatency, IsWhatTheSimulatorSays) {
     Bench bench(model);
     const Latencies latencies = bench.measure(full() ? 21 : 4, cores);
     record(name, bench, latencies);
+    recordWire(name, bench, latencies);
     EXPECT_EQ(static_cast<double>(bench.answer().frameBytes()), bench.plannedBytes()) << name;
     EXPECT_GT(latencies.simulated, 0) << name;
     worst = std::max(worst, latencies.error());

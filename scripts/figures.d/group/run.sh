@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Six workers on this machine under one plan: latency beside the simulator's, bytes beside the
-# plan's, and one process beside them. With the right to make network namespaces each worker has
-# its own, and what moves between workers moves at 100 Mbit/s, up and down; without, over loopback.
+# plan's, and one process beside them. First over loopback; then, with the right to make network
+# namespaces, each worker in its own, where what moves between workers moves at 100 Mbit/s, up and
+# down.
 source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
 WORKERS=6
@@ -39,11 +40,14 @@ make_group() {
   done
 }
 
+# Without links in between: what splitting alone costs on these cores.
+figures_of_test worker_latency
+
 trap 'remove_group; rm -rf "$WORK"' EXIT
 if make_group >&2; then
   export NARROWS_NETNS=$NAME- NARROWS_NETNS_HOST=$HOST
+  mv "$WORK/worker_latency.jsonl" "$WORK/loopback.jsonl"
+  figures_of_test worker_latency
 else
-  echo "no network namespaces here: over loopback" >&2
-  remove_group
+  echo "no network namespaces here: over loopback only" >&2
 fi
-figures_of_test worker_latency
