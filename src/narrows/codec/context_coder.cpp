@@ -31,7 +31,7 @@ const std::vector<std::uint8_t>& codeLengths() {
   static const std::vector<std::uint8_t> kTable = [] {
     std::vector<std::uint8_t> table(kContextTotal + 1, 255);
     for (std::uint32_t f = 1; f <= kContextTotal; ++f) {
-      table[f] = static_cast<std::uint8_t>((kContextPrecision - std::log2(f)) * 16 + 0.5);
+      table[f] = static_cast<std::uint8_t>(std::lround((kContextPrecision - std::log2(f)) * 16));
     }
     return table;
   }();
@@ -56,7 +56,7 @@ void addLengths(const std::uint8_t* lengths, const std::uint16_t* entries, std::
         _mm_loadl_epi64(reinterpret_cast<const __m128i*>(lengths + entries[k] * kTables));
     total = _mm_add_epi16(total, _mm_unpacklo_epi8(eight, zero));
   }
-  std::array<std::uint16_t, kTables> part;
+  std::array<std::uint16_t, kTables> part{};
   _mm_storeu_si128(reinterpret_cast<__m128i*>(part.data()), total);
   for (std::size_t t = 0; t < kTables; ++t) sums[t] += part[t];
 }

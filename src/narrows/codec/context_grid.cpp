@@ -56,7 +56,7 @@ void insideParts(const std::uint8_t* above, std::size_t count, std::uint16_t* pa
   constexpr int kShift = Bits == 4 ? 4 : 3;
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
     const std::uint8_t* in = above + begin;
-    std::array<std::uint8_t, kBlock> index;
+    std::array<std::uint8_t, kBlock> index{};
     for (std::size_t k = 0; k < kBlock; ++k) {
       index[k] = aboveOf<Bits>(in[static_cast<std::ptrdiff_t>(k) - 1], in[k], in[k + 1]);
     }
@@ -70,7 +70,7 @@ void addReference(const std::uint8_t* reference, std::size_t count, std::size_t 
                   std::uint16_t* parts) {
   const auto step = static_cast<std::uint16_t>(stride);
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
-    std::array<std::uint8_t, kBlock> level;
+    std::array<std::uint8_t, kBlock> level{};
     for (std::size_t k = 0; k < kBlock; ++k) {
       level[k] = static_cast<std::uint8_t>(1 + reference[begin + k]);
     }
@@ -86,7 +86,7 @@ constexpr std::size_t kSplitBlock = 16;
 /// kSplitBlock symbols, of 1 bit where `PerUnit` is 4 and of 2 bits where it is 2, as units.
 template <int PerUnit>
 void splitBlock(const std::uint8_t* symbols, std::uint8_t* units) {
-  std::array<std::uint64_t, 2> halves;
+  std::array<std::uint64_t, 2> halves{};
   std::memcpy(halves.data(), symbols, kSplitBlock);
   if constexpr (PerUnit == 4) {
     // The products move bit 0 of each byte to the top byte, without carries between them.
@@ -113,8 +113,8 @@ void blockContexts(const std::uint8_t* high, const std::uint8_t* reference, std:
   constexpr int kShift = Bits == 4 ? 4 : 3;
   const std::uint8_t* left = high + at - 1;
   const std::uint8_t* above = high + at - columns - 1;
-  std::array<std::uint8_t, Count> left_part;
-  std::array<std::uint8_t, Count> index;
+  std::array<std::uint8_t, Count> left_part{};
+  std::array<std::uint8_t, Count> index{};
   std::array<std::uint8_t, Count> level{};
   for (std::size_t k = 0; k < Count; ++k) left_part[k] = leftOf<Bits>(left[k]);
   for (std::size_t k = 0; k < Count; ++k) {
@@ -241,16 +241,16 @@ void ContextGrid::split(const std::uint8_t* symbols, std::uint8_t* high, std::ui
   splitHigh(symbols, high);
 }
 
-void ContextGrid::splitHigh(const std::uint8_t* symbols, std::uint8_t* high) const {
+void ContextGrid::splitHigh(const std::uint8_t* values, std::uint8_t* high) const {
   const std::size_t count = layout_.height * layout_.width;
   if (symbols_per_unit_ == 1) {
-    if (count > 0) std::memcpy(high, symbols, count);
+    if (count > 0) std::memcpy(high, values, count);
     return;
   }
   if (symbols_per_unit_ == 4) {
-    splitRows<4>(symbols, high);
+    splitRows<4>(values, high);
   } else {
-    splitRows<2>(symbols, high);
+    splitRows<2>(values, high);
   }
 }
 

@@ -107,7 +107,7 @@ class RangeBlock {
  private:
   static constexpr Range kIdle = (kContextTotal - 1) << 16;
   const UnitsToEncode& units_;
-  alignas(64) std::array<Range, kSteps * kMaxLanes> ranges_;
+  alignas(64) std::array<Range, kSteps * kMaxLanes> ranges_{};
 };
 
 Loops scalarLoops();

@@ -66,7 +66,7 @@ NARROWS_AVX2 inline __m256i decodeEight(const RowsToDecode& rows, LaneRow* lane,
                                         const std::uint16_t*& next) {
   const __m256i total_mask = _mm256_set1_epi32(static_cast<int>(kContextTotal - 1));
   const __m256i slot = _mm256_and_si256(state, total_mask);
-  alignas(32) std::array<std::uint32_t, kEight> slots;
+  alignas(32) std::array<std::uint32_t, kEight> slots{};
   _mm256_store_si256(reinterpret_cast<__m256i*>(slots.data()), slot);
   __m128i pair[kEight];
   for (std::size_t l = 0; l < kEight; ++l) {

@@ -30,9 +30,9 @@ NARROWS_AVX512 inline __m512i decodeSixteen(RowsToDecode& rows, std::size_t j, _
                                             __mmask16 active, const std::uint16_t*& next) {
   const __m512i total_mask = _mm512_set1_epi32(static_cast<int>(kContextTotal - 1));
   const __m512i slot = _mm512_and_si512(state, total_mask);
-  alignas(64) std::array<std::uint32_t, kMaxLanes> slots;
+  alignas(64) std::array<std::uint32_t, kMaxLanes> slots{};
   _mm512_store_si512(slots.data(), slot);
-  std::array<const std::uint16_t*, kMaxLanes> pair;
+  std::array<const std::uint16_t*, kMaxLanes> pair{};
   for (std::size_t l = 0; l < kMaxLanes; ++l) {
     LaneRow& lane = rows.lane[l];
     const std::size_t left = rows.left_parts == nullptr ? lane.left : rows.left_parts[lane.left];

@@ -61,6 +61,8 @@ void Lowering::chooseIntegers() {
         streamed_[id.index()]) {
       continue;
     }
+    // Scores and boxes are the numbers themselves: nothing after them makes up for coarse ones.
+    if (graph_.isOutput(fusion_.fused(id).result)) continue;
     const auto* conv = std::get_if<Conv2d>(&node.op);
     const bool plain = conv == nullptr || conv->groups == 1;
     // A product of maps has no channels in its last axis.
