@@ -46,14 +46,14 @@ baseline() {
   mkdir -p "$folder"
   if [[ ! -f $folder/bccd.onnx ]]; then
     if [[ $SETTING == full ]]; then
-      size=256,classes=3 epochs=300
+      size=256,classes=3 epochs=100
     else
       size=128,classes=3,width=0.25 epochs=40
     fi
     "$NARROWS" train "zoo:tiny-yolov3@$size" --data "$(dataset bccd-voc)" --split train \
-      --validation-split val --anchors data --flip --zoom 0.3 --color 0.3 --mosaic 0.3 \
-      --epochs "$epochs" --validate-every 5 --seed "$SEED" --run "$folder" --resume \
-      --out "$folder/bccd.onnx" >&2
+      --validation-split val --anchors data --flip --zoom 0.3 --shift 0.1 --color 0.3 --mosaic 0.3 \
+      --batch 8 --average 0.995 --epochs "$epochs" --validate-every 5 --seed "$SEED" \
+      --run "$folder" --resume --out "$folder/bccd.onnx" >&2
   fi
   echo "$folder/bccd.onnx"
 }
