@@ -28,38 +28,6 @@ std::uint64_t randomSession() {
 
 }  // namespace
 
-std::string_view toString(GroupEvent::Kind kind) {
-  switch (kind) {
-    case GroupEvent::Kind::lost:
-      return "lost";
-    case GroupEvent::Kind::returned:
-      return "returned";
-    case GroupEvent::Kind::dropped:
-      return "dropped";
-    case GroupEvent::Kind::planned:
-      return "planned";
-    case GroupEvent::Kind::stuck:
-      return "stuck";
-  }
-  return "stuck";
-}
-
-std::size_t GroupAnswer::frameBytes() const {
-  std::size_t sum = 0;
-  for (const DeviceWork& device : work) {
-    for (const DeviceWork::Sent& sent : device.sent) sum += sent.frame_bytes;
-  }
-  return sum;
-}
-
-std::size_t GroupAnswer::messageBytes() const {
-  std::size_t sum = 0;
-  for (const DeviceWork& device : work) {
-    for (const DeviceWork::Sent& sent : device.sent) sum += sent.message_bytes;
-  }
-  return sum;
-}
-
 class Coordinator::Impl {
  public:
   Impl(Deployment deployment, std::unique_ptr<PeerConnector> connector,
@@ -264,7 +232,8 @@ void Coordinator::Impl::supervise() {
         rebuild_ = true;
         for (const Member& member : members_) {
           if (member.state != MemberState::lost) continue;
-          tell(GroupEvent::Kind::lost, member.device, "it did not answer at the start");
+          tell(GroupEvent::Kind::lost, member.device,
+               "it did not answer at the start: " + member.error);
         }
       }
     }
@@ -327,9 +296,10 @@ void Coordinator::Impl::ping(std::unique_lock<std::mutex>& lock,
 }
 
 void Coordinator::Impl::judge(Member& member, const Result<PingReply>& answer) {
-  if (!answer.ok()) return lose(member, MemberState::lost, answer.error().message);
-  if (answer->leader != 0 && answer->leader != session_) {
-    return lose(member, MemberState::lost, "another coordinator leads it");
+  const bool taken = answer.ok() && answer->leader != 0 && answer->leader != session_;
+  if (!answer.ok() || taken) {
+    member.error = taken ? "another coordinator leads it" : answer.error().message;
+    return lose(member, MemberState::lost, member.error);
   }
   const bool another = member.instance != answer->instance;
   const bool known = member.instance != 0;

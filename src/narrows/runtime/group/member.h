@@ -27,6 +27,8 @@ struct Member {
   MemberState state = MemberState::lost;
   /// Of the process that answered last; 0 before the first answer.
   std::uint64_t instance = 0;
+  /// Why it is lost.
+  std::string error;
   /// Failures in a row while it answered pings.
   int strikes = 0;
 
