@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -20,6 +20,7 @@
 #include "narrows/cli/progress.h"
 #include "narrows/cli/real_run.h"
 #include "narrows/cli/shaped_network.h"
+#include "narrows/cli/stop_signal.h"
 #include "narrows/engine/part_clock.h"
 #include "narrows/eval/calibration.h"
 #include "narrows/eval/frame_meter.h"
@@ -175,11 +176,14 @@ class Measurement {
     NARROWS_TRY(cuts, options_.cuts.empty()
                           ? Result<std::vector<Cut>>(spreadCuts(model_->graph, options_.spread))
                           : chooseCuts(model_->graph, options_.cuts, 1));
+    // A signal ends the run between two plans, so that processes and network are cleared away.
+    const StopSignal stop;
     Report report;
     report.simulated = network_ == nullptr;
     ProgressBar bar("measure", cuts.size() * options_.cost.links.size(), "plans");
     for (const Cut& cut : cuts)
-      NARROWS_CHECK(measureCut(cut, report, bar).within(cutName(model_->graph, cut)));
+      NARROWS_CHECK(
+          measureCut(cut, stop.raised(), report, bar).within(cutName(model_->graph, cut)));
     return report;
   }
 
@@ -197,7 +201,8 @@ class Measurement {
     return statistics.fit(specs[0], coder);
   }
 
-  Status measureCut(const Cut& cut, Report& report, ProgressBar& bar) {
+  Status measureCut(const Cut& cut, const std::atomic<bool>& stop, Report& report,
+                    ProgressBar& bar) {
     const std::string name = cutName(model_->graph, cut);
     NARROWS_TRY(interfaces, fitInterfaces(cut));
     NARROWS_TRY(split, splitAt(model_->graph, cut, interfaces));
@@ -212,6 +217,7 @@ class Measurement {
     NARROWS_CHECK(writeBundle(bundle, path));
     NARROWS_TRY(real, RealRun::start(path, network_.get(), work_->path()));
     for (const std::string& link : options_.cost.links) {
+      if (stop.load()) return makeError("stopped");
       SplitSetting setting = setting_;
       NARROWS_TRY(found, findLink(link));
       setting.links = {found};
