@@ -2,7 +2,7 @@
 // stay in a mapped file. One measurement for each process, since a process does not give all of its
 // memory back.
 //
-//   bench_memory growth MODEL          growth of resident memory by compiling and running
+//   bench_memory growth MODEL [ENGINE] growth of resident memory by compiling and running
 //   bench_memory write MODEL FILE      the model as FILE with its weights beside it
 //   bench_memory run FILE [KEPT]       compiles and runs FILE, keeping KEPT bytes of weights
 
@@ -67,8 +67,8 @@ struct Run {
   }
 };
 
-Status growth(const std::string& name) {
-  NARROWS_TRY(engine, makeEngine("onednn"));
+Status growth(const std::string& name, std::string_view engine_name) {
+  NARROWS_TRY(engine, makeEngine(engine_name));
   {
     // What the library takes once, whatever it computes.
     NARROWS_TRY(first, buildZooModel("zoo:squeezenet@64,width=0.25", 1));
@@ -134,7 +134,9 @@ Status stream(const std::string& path, std::optional<std::size_t> kept) {
 }
 
 Status run(std::span<const std::string> arguments) {
-  if (arguments.size() == 2 && arguments[0] == "growth") return growth(arguments[1]);
+  if (arguments.size() == 2 && arguments[0] == "growth")
+    return growth(arguments[1], defaultEngineName());
+  if (arguments.size() == 3 && arguments[0] == "growth") return growth(arguments[1], arguments[2]);
   if (arguments.size() == 3 && arguments[0] == "write") return write(arguments[1], arguments[2]);
   if (arguments.size() == 2 && arguments[0] == "run") return stream(arguments[1], std::nullopt);
   if (arguments.size() == 3 && arguments[0] == "run")

@@ -72,8 +72,12 @@ std::size_t bytesOf(const ConvProblem& p, const Part& part, std::size_t weight_b
   const auto biases = static_cast<std::size_t>(groups * padded);
   const bool direct =
       taps == 1 && w.stride == Extent2d{1, 1} && w.pads == Padding2d{} && !depthwise;
-  const std::int64_t pixels = p.output.shape[2] * p.output.shape[3];
-  const std::int64_t addresses = direct ? 0 : pixels * taps;
+  const std::int64_t height = p.output.shape[2];
+  const std::int64_t width = p.output.shape[3];
+  // Neighbours in a row share the columns of their windows where only one channel is summed.
+  const std::int64_t step = w.dilation.w == 1 ? std::min(w.stride.w, w.kernel.w) : w.kernel.w;
+  const std::int64_t shared = height * (taps + (width - 1) * step * w.kernel.h);
+  const std::int64_t addresses = direct ? 0 : depthwise ? shared : height * width * taps;
   return weights * weight_bytes + biases * sizeof(float) +
          static_cast<std::size_t>(addresses) * sizeof(void*);
 }
