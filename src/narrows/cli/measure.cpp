@@ -26,6 +26,7 @@
 #include "narrows/eval/frame_meter.h"
 #include "narrows/eval/piece_runner.h"
 #include "narrows/plan/split.h"
+#include "narrows/runtime/wire.h"
 
 namespace narrows {
 namespace {
@@ -52,6 +53,8 @@ struct HostWork {
   Seconds prepare;
   Seconds encode;
   Seconds decode;
+  /// Writing, reading and checking the request, both sides together.
+  Seconds message;
 };
 
 /// One plan over one link.
@@ -61,10 +64,11 @@ struct PlanRun {
   RealLatency measured;
   Price predicted;
   Seconds prepare;
+  Seconds message;
   /// What the shaped link lets through at once, which the link's model does not know.
   Seconds credit;
 
-  Seconds predictedTotal() const { return prepare + predicted.latency - credit; }
+  Seconds predictedTotal() const { return prepare + message + predicted.latency - credit; }
   double errorPercent() const { return 100 * (predictedTotal() / measured.total - 1); }
   bool boundByComputing() const {
     return predicted.latency.value() > 2 * (predicted.link_time + predicted.answer_time).value();
@@ -91,7 +95,26 @@ class Least {
   double least_ = HUGE_VAL;
 };
 
-/// Times what the profiles do not say: preparing the picture, and coding.
+/// A request with a frame of that size: what its sender and its receiver do with every byte.
+Result<Seconds> timeMessage(std::size_t bytes, std::size_t runs) {
+  InferRequest request;
+  request.frames = {{"frame", ByteVector(bytes)}};
+  WireLimits limits;
+  limits.message_bytes += bytes;
+  Least least;
+  for (std::size_t i = 0; i < runs; ++i) {
+    NARROWS_CHECK(least.time([&]() -> Status {
+      InferRequest received;
+      const std::uint64_t sent = digest(request);
+      const CallStatus status = readRequest(writeRequest(request), limits, received);
+      if (!status.ok() || digest(received) != sent) return makeError("{}", status.message);
+      return {};
+    }));
+  }
+  return least.value();
+}
+
+/// Times what the profiles do not say: preparing the picture, coding, and the request around it.
 Result<HostWork> measureHostWork(const MeasureOptions& options, const fs::path& picture,
                                  const Graph& node, const ModelDescription& description,
                                  std::span<const FeatureInterface> interfaces) {
@@ -112,6 +135,7 @@ Result<HostWork> measureHostWork(const MeasureOptions& options, const fs::path& 
   NARROWS_TRY(maps, runner.run({&view, 1}));
   HostWork work;
   work.prepare = prepare.value();
+  std::size_t bytes = 0;
   for (std::size_t i = 0; i < options.pictures; ++i) {
     NARROWS_TRY(meter, FrameMeter::create(interfaces));
     // The first frame makes buffers.
@@ -122,7 +146,10 @@ Result<HostWork> measureHostWork(const MeasureOptions& options, const fs::path& 
     const Seconds decode = meter.statistics().decode_time - first.decode_time;
     if (i == 0 || encode < work.encode) work.encode = encode;
     if (i == 0 || decode < work.decode) work.decode = decode;
+    bytes = static_cast<std::size_t>(meter.statistics().meanBytes());
   }
+  NARROWS_TRY(message, timeMessage(bytes, options.pictures));
+  work.message = message;
   return work;
 }
 
@@ -227,7 +254,7 @@ class Measurement {
       NARROWS_TRY(pricer, SplitPricer::create(std::move(setting), model_->graph));
       NARROWS_TRY(prices, pricer.forCut(cut, {}));
       const Price price = pricer.price(prices[0], measured.request, work.encode, work.decode);
-      report.runs.push_back({name, link, measured, price, work.prepare, Seconds()});
+      report.runs.push_back({name, link, measured, price, work.prepare, work.message, Seconds()});
       if (network_)
         report.runs.back().credit =
             creditOf(found, measured.request) + creditOf(found, measured.reply);
@@ -261,6 +288,7 @@ Table tableOf(const Report& report) {
                {"request_bytes", "B", 0},
                {"bound", "bound by"},
                {"prepare_ms", "prepare ms", 2},
+               {"message_ms", "message ms", 2},
                {"node_predicted_ms", "node ms, predicted", 2},
                {"node_measured_ms", "measured", 2},
                {"server_predicted_ms", "server ms, predicted", 2},
@@ -271,13 +299,13 @@ Table tableOf(const Report& report) {
   for (const PlanRun& run : report.runs) {
     const DevicePrice& node = run.predicted.devices[0];
     const DevicePrice& server = run.predicted.devices[1];
-    table.add({run.cut, run.link, run.measured.request.value(),
-               std::string(run.boundByComputing() ? "computing" : "link"),
-               toMilliseconds(run.prepare), toMilliseconds(node.busy() + run.prepare),
-               toMilliseconds(run.measured.node + run.measured.encode),
-               toMilliseconds(server.busy()), toMilliseconds(run.measured.server),
-               toMilliseconds(run.predictedTotal()), toMilliseconds(run.measured.total),
-               run.errorPercent()});
+    table.add(
+        {run.cut, run.link, run.measured.request.value(),
+         std::string(run.boundByComputing() ? "computing" : "link"), toMilliseconds(run.prepare),
+         toMilliseconds(run.message), toMilliseconds(node.busy() + run.prepare),
+         toMilliseconds(run.measured.node + run.measured.encode), toMilliseconds(server.busy()),
+         toMilliseconds(run.measured.server), toMilliseconds(run.predictedTotal()),
+         toMilliseconds(run.measured.total), run.errorPercent()});
   }
   return table;
 }
@@ -309,7 +337,8 @@ void print(const MeasureOptions& options, const Report& report) {
   fmt::print(
       "\nLatency: from the picture's file to the answer, least of {} pictures ({}: "
       "{}).\nPredicted: "
-      "the profiles' computing, the link's model, coding and preparation as measured here.\n{} of "
+      "the profiles' computing, the link's model; preparation, coding and the request as measured "
+      "here.\n{} of "
       "{} plans within {} %; {} bound by computing.\n",
       options.pictures, origin,
       report.simulated ? "the link is emulated by waiting"
