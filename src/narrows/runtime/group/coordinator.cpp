@@ -465,11 +465,14 @@ bool Coordinator::Impl::deploy(std::unique_lock<std::mutex>& lock, Deployment de
   lock.lock();
   bool whole = true;
   std::uint64_t bytes = 0;
+  std::uint64_t memory = 0;
   for (const PeerAddress& address : assignment.peers) {
     const auto& report = *reports[address.device];
     Member& member = members_[members[address.device]];
     if (report.ok()) {
       bytes += report->sent_bytes;
+      const ActivateReply& takes = report->memory;
+      memory = std::max(memory, takes.weights + takes.arena + takes.scratch);
       whole = whole && member.state == MemberState::alive;
       continue;
     }
@@ -482,8 +485,10 @@ bool Coordinator::Impl::deploy(std::unique_lock<std::mutex>& lock, Deployment de
   active_ = active;
   last_ = deployment;
   tell(GroupEvent::Kind::planned, "",
-       fmt::format("plan {} for {} of {} workers, ready after {:.0f} ms, {} B of pieces sent",
-                   epoch_, assignment.peers.size(), members_.size(), (now() - began) * 1e3, bytes));
+       fmt::format("plan {} for {} of {} workers, ready after {:.0f} ms, {} B of pieces sent; "
+                   "programs of a worker take {} B at most",
+                   epoch_, assignment.peers.size(), members_.size(), (now() - began) * 1e3, bytes,
+                   memory));
   changed_.notify_all();
   return true;
 }

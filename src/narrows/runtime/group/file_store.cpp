@@ -15,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPartial = ".partial";
+constexpr std::string_view kActive = "active-";
 
 bool isHash(const std::string& name) {
   return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -54,6 +55,12 @@ Result<FileStore> FileStore::open(const fs::path& directory, std::uint64_t limit
   std::error_code code;
   fs::create_directories(directory, code);
   if (code) return makeError("{}: {}", directory.string(), code.message());
+  // What a worker left that ended while it was at it.
+  for (fs::directory_iterator at(directory, code), end; !code && at != end; at.increment(code)) {
+    const std::string name = at->path().filename().string();
+    std::error_code ignored;
+    if (name.starts_with(kActive) || name.ends_with(kPartial)) fs::remove_all(at->path(), ignored);
+  }
   return FileStore(std::nullopt, directory, limit);
 }
 
@@ -121,20 +128,22 @@ Status FileStore::store(const std::string& sha256, std::uint64_t size, std::uint
   return {};
 }
 
-Status FileStore::assemble(const fs::path& directory, std::string_view manifest,
-                           std::span<const ManifestFile> files) const {
+Result<fs::path> FileStore::assemble(std::string_view manifest,
+                                     std::span<const ManifestFile> files) {
+  const fs::path directory = directory_ / fmt::format("{}{}", kActive, ++assembled_);
   std::error_code code;
   fs::create_directory(directory, code);
   if (code) return makeError("{}: {}", directory.string(), code.message());
   NARROWS_CHECK(writeFileAtomically(directory / "bundle.json", asBytes(manifest)));
   for (const ManifestFile& file : files) {
     NARROWS_CHECK(checkMemberName(file.path));
+    if (!fs::is_regular_file(pathOf(file.sha256), code)) continue;
     const fs::path path = directory / fs::path(file.path);
     fs::create_directories(path.parent_path(), code);
     if (!code) fs::create_hard_link(pathOf(file.sha256), path, code);
     if (code) return makeError("{}: {}", file.path, code.message());
   }
-  return {};
+  return directory;
 }
 
 }  // namespace narrows

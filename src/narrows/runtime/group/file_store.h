@@ -19,8 +19,8 @@ namespace narrows {
 /// again: not for another plan, and not after the worker's restart. One thread at a time.
 class FileStore {
  public:
-  /// Makes the directory; with an empty path a temporary one, gone with the store. It holds at most
-  /// `limit` bytes.
+  /// Makes the directory, which belongs to one store at a time; with an empty path a temporary one,
+  /// gone with the store. It holds at most `limit` bytes.
   static Result<FileStore> open(const std::filesystem::path& directory, std::uint64_t limit);
 
   /// Those of the files that it lacks. Makes room for them by forgetting files that are not
@@ -32,12 +32,10 @@ class FileStore {
   /// is forgotten.
   Status store(const std::string& sha256, std::uint64_t size, std::uint64_t offset, ByteSpan bytes);
 
-  /// A bundle directory with these files, and bundle.json beside them; files are linked, not
-  /// copied. `directory` must not exist.
-  Status assemble(const std::filesystem::path& directory, std::string_view manifest,
-                  std::span<const ManifestFile> files) const;
-
-  const std::filesystem::path& directory() const { return directory_; }
+  /// A new bundle directory with those of the files that it holds, and bundle.json beside them;
+  /// files are linked, not copied. The caller removes it.
+  Result<std::filesystem::path> assemble(std::string_view manifest,
+                                         std::span<const ManifestFile> files);
 
  private:
   FileStore(std::optional<TemporaryDirectory> temporary, std::filesystem::path directory,
@@ -54,6 +52,7 @@ class FileStore {
     std::uint64_t held = 0;
   };
   std::map<std::string, Partial> partial_;
+  std::size_t assembled_ = 0;
 };
 
 }  // namespace narrows

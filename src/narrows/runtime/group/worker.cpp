@@ -6,17 +6,14 @@
 #include <map>
 #include <mutex>
 #include <random>
-#include <system_error>
 #include <thread>
 
 #include "narrows/runtime/clock.h"
-#include "narrows/runtime/group/file_store.h"
+#include "narrows/runtime/group/share_maker.h"
 #include "narrows/runtime/group/worker_share.h"
 
 namespace narrows {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::uint64_t randomId() {
   std::random_device device;
@@ -27,24 +24,12 @@ CallStatus refused(const Error& error, CallCode code = CallCode::invalid_argumen
   return {code, error.message};
 }
 
-/// Those of the manifest's files that are named.
-Result<std::vector<ManifestFile>> pick(const Manifest& manifest,
-                                       const std::vector<std::string>& paths) {
-  std::vector<ManifestFile> files;
-  for (const std::string& path : paths) {
-    const ManifestFile* file = manifest.find(path);
-    if (file == nullptr) return makeError("{}: bundle.json does not list it", path);
-    files.push_back(*file);
-  }
-  return files;
-}
-
 }  // namespace
 
 class Worker::Impl {
  public:
   Impl(const WorkerOptions& options, FileStore store, std::unique_ptr<PeerConnector> connector)
-      : options_(options), store_(std::move(store)), connector_(std::move(connector)) {
+      : options_(options), shares_(options, std::move(store), std::move(connector)) {
     thread_ = std::thread([this] { work(); });
   }
 
@@ -122,13 +107,7 @@ class Worker::Impl {
     if (const CallStatus status = leadLocked(request->session); !status.ok()) {
       return done(status, {});
     }
-    const auto reply = [&]() -> Result<PrepareReply> {
-      NARROWS_TRY(manifest, parseManifest(request->manifest, "bundle.json"));
-      NARROWS_TRY(files, pick(manifest, request->paths));
-      const std::lock_guard lock(store_mutex_);
-      NARROWS_TRY(missing, store_.missing(files));
-      return PrepareReply{std::move(missing)};
-    }();
+    const auto reply = shares_.missing(*request);
     if (!reply.ok()) return done(refused(reply.error()), {});
     done({}, writeMessage(*reply));
   }
@@ -139,9 +118,7 @@ class Worker::Impl {
     if (const CallStatus status = leadLocked(request->session); !status.ok()) {
       return done(status, {});
     }
-    const std::lock_guard lock(store_mutex_);
-    const Status stored =
-        store_.store(request->sha256, request->size, request->offset, request->bytes);
+    const Status stored = shares_.store(*request);
     if (!stored.ok()) return done(refused(stored.error()), {});
     done({}, writeMessage(StoreReply()));
   }
@@ -422,7 +399,7 @@ class Worker::Impl {
       old = std::move(share_);
     }
     dropFrames("another plan takes over");
-    auto made = makeShare(request, old.get());
+    auto made = shares_.make(request, old.get());
     // Outside of the lock: its calls that are still open end here.
     old.reset();
     if (!made.ok()) return done(refused(made.error(), CallCode::failed_precondition), {});
@@ -434,85 +411,8 @@ class Worker::Impl {
     done({}, writeMessage(ActivateReply{memory.weights, memory.arena, memory.scratch}));
   }
 
-  /// Takes over the pipelines of `old` when it is the same share.
-  Result<std::unique_ptr<WorkerShare>> makeShare(const ActivateRequest& request, WorkerShare* old) {
-    NARROWS_TRY(manifest, parseManifest(request.manifest, "bundle.json"));
-    auto share = std::make_unique<WorkerShare>();
-    share->session = request.session;
-    share->epoch = request.epoch;
-    share->digest = manifest.digest + request.device;
-    if (old != nullptr && old->digest == share->digest && old->pipelines.size() == request.slots) {
-      share->bundle = old->bundle;
-      share->pipelines = std::move(old->pipelines);
-    } else {
-      NARROWS_TRY(bundle, loadBundle(request, manifest));
-      share->bundle = std::make_shared<const Bundle>(std::move(bundle));
-      NARROWS_TRY(pipeline,
-                  DevicePipeline::create(share->bundle, request.device, options_.pipeline));
-      share->pipelines.push_back(std::move(pipeline));
-      while (share->pipelines.size() < request.slots) {
-        NARROWS_TRY(twin, share->pipelines.front().twin());
-        share->pipelines.push_back(std::move(twin));
-      }
-    }
-    share->device = share->pipelines.front().device();
-    for (std::size_t slot = request.slots; slot-- > 0;) share->free.push_back(slot);
-    NARROWS_CHECK(checkMessageSizes(*share));
-    share->peers.resize(share->bundle->plan.devices.size());
-    for (const PeerAddress& peer : request.peers) {
-      if (peer.device >= share->peers.size()) return makeError("a peer that is no device");
-      NARROWS_TRY(connected, connector_->connect(peer.address));
-      share->peers[peer.device] = std::move(connected);
-    }
-    for (const Channel& channel : share->exchange().channels) {
-      if (channel.from == share->device && share->peers[channel.to.index()] == nullptr) {
-        return makeError("no address for device \"{}\"",
-                         share->bundle->plan.devices[channel.to.index()].name);
-      }
-    }
-    return share;
-  }
-
-  Result<Bundle> loadBundle(const ActivateRequest& request, const Manifest& manifest) {
-    std::vector<ManifestFile> held;
-    const std::lock_guard lock(store_mutex_);
-    for (const ManifestFile& file : manifest.files) {
-      std::error_code ignored;
-      if (fs::is_regular_file(store_.directory() / file.sha256, ignored)) held.push_back(file);
-    }
-    const fs::path directory =
-        store_.directory() / fmt::format("active-{:x}-{}", instance_, ++assembled_);
-    Status made = store_.assemble(directory, request.manifest, held);
-    BundleReadOptions options;
-    options.only_device = request.device;
-    Result<Bundle> bundle = made.ok() ? readBundle(directory, options) : made.takeError();
-    // What is mapped stays.
-    std::error_code ignored;
-    fs::remove_all(directory, ignored);
-    return bundle;
-  }
-
-  /// What one piece sends to one device must fit into a message.
-  Status checkMessageSizes(const WorkerShare& share) const {
-    std::map<std::pair<std::size_t, DeviceId>, std::size_t> bytes;
-    for (const Channel& channel : share.exchange().channels) {
-      if (channel.from != share.device && channel.to != share.device) continue;
-      const PieceId source = share.bundle->plan.transfers[channel.transfers.front()].source.piece;
-      std::size_t& sum = bytes[{source.index(), channel.to}];
-      sum += maxFrameBytes(channel, share.bundle->description.preprocessing) + 8;
-      if (sum + regionsOverhead(0) > options_.max_message) {
-        return makeError("the plan sends messages of {} bytes and more, this worker takes {}", sum,
-                         options_.max_message);
-      }
-    }
-    return {};
-  }
-
   const std::uint64_t instance_ = randomId();
-  FileStore store_;
-  std::mutex store_mutex_;
-  std::size_t assembled_ = 0;
-  std::unique_ptr<PeerConnector> connector_;
+  ShareMaker shares_;
   SystemClock clock_;
 
   std::mutex mutex_;
