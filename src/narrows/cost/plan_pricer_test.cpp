@@ -465,7 +465,6 @@ TEST_F(PruningStudy, TheRatioOfTimesFollowsFromTheNominalLink) {
     test::recordFigure(fmt::format("ratio_E6_E0{}", name), node_energy / other.devices[0].energy(),
                        "ratio", "modelled");
   };
-  record("", server);
   record("_wifi_tcp", measured_rate);
   test::recordFigure("radio_watts_for_ratio_E6_E0_of_3", needed_w, "W", "modelled");
 }
