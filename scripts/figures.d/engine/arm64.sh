@@ -14,5 +14,6 @@ figure arm64_tests_passed "${BASH_REMATCH[1]}" tests
 figure arm64_tests_failed "${BASH_REMATCH[2]}" tests
 size=$(sed -n 's/^size of .*: \([0-9]*\) bytes stripped$/\1/p' "$log")
 figure arm64_binary_bytes "$size" B
-cat "$recorded"
+# The tests record what they do on every machine; here only what the node does counts.
+jq -c 'select(.name | startswith("arm64_"))' "$recorded"
 ((code == 0)) || die "scripts/test-arm64 failed"
