@@ -39,8 +39,17 @@ record() {
   echo "$line" >>"$OUT/results.jsonl"
 }
 
-# baseline: a Tiny YOLOv3 trained on bccd-voc, from scratch, once for all experiments of a setting.
+# baseline: the Tiny YOLOv3 that the experiments on bccd-voc start from: what is kept, else trained.
 baseline() {
+  if [[ $SETTING == full ]]; then
+    echo "$ROOT/experiments/baseline/bccd.onnx"
+  else
+    trained_baseline
+  fi
+}
+
+# trained_baseline: a Tiny YOLOv3 trained on bccd-voc, from scratch, once for a setting.
+trained_baseline() {
   local folder size epochs
   folder=$ROOT/build/experiments/baseline-$SETTING
   mkdir -p "$folder"

@@ -24,11 +24,10 @@ stored() {
     "$1"
 }
 
-waist=$(results waist)
-if [[ -n $waist ]]; then
-  stored "$waist" '.[0] as $r | $r + {name: "bccd_map50_baseline",
-    value: $r.rows[0].accuracy_percent, unit: "%"}'
-fi
+# The network that is kept, on the engine and on the pictures that nothing was chosen by.
+baseline=$("$NARROWS" eval experiments/baseline/bccd.onnx --data "$(unpacked bccd-voc)" --split test \
+  --uncut --json)
+figure bccd_map50_baseline "$(jq -e .uncut_map50_percent <<<"$baseline")" %
 pruning=$(results pruning)
 if [[ -n $pruning ]]; then
   stored "$pruning" '.[] | . as $r | ($r.keys | ltrimstr("j=")) as $j | $r.rows[0] as $first |
