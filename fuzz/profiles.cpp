@@ -28,13 +28,14 @@ void parseHostile(std::string_view text) {
     }
   }
   if (const auto device = parseDeviceModel(text, "input"); device.ok()) {
-    NARROWS_ASSERT(device->rates || device->table);
+    NARROWS_ASSERT(device->rates || device->predictor || !device->tables.empty());
     NARROWS_ASSERT(!device->rates || device->rates->macs_per_s > 0);
     NARROWS_ASSERT(device->coding_slowdown > 0);
-    if (!device->table) return;
-    NARROWS_ASSERT(!device->table->rows.empty());
-    for (const LayerFigure& row : device->table->rows) {
-      NARROWS_ASSERT(!row.names.empty() && row.macs >= 0 && row.time >= Seconds());
+    for (const LayerTable& table : device->tables) {
+      NARROWS_ASSERT(!table.rows.empty());
+      for (const LayerFigure& row : table.rows) {
+        NARROWS_ASSERT(!row.names.empty() && row.macs >= 0 && row.time >= Seconds());
+      }
     }
   }
 }
