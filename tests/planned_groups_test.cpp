@@ -9,50 +9,12 @@
 #include "narrows/planner/group_planner.h"
 #include "narrows/zoo/zoo.h"
 #include "tests/support/difference.h"
+#include "tests/support/planned_group.h"
 
 namespace narrows::test {
 namespace {
 
 constexpr double kTolerance = 1e-5;  // of an output's range
-
-constexpr std::string_view kGroup = R"(
-link = "1Gbit/s"
-source = "camera"
-sink = "screen"
-[[device]]
-name = "camera"
-speed = 0.5
-[[device]]
-name = "board"
-count = 3
-[[device]]
-name = "screen"
-speed = 2
-)";
-
-/// Slow devices without overheads, so that dividing pays for small networks as well.
-DeviceGroup slowGroup() {
-  auto group = parseDeviceGroup(kGroup, "test");
-  NARROWS_ASSERT(group.ok());
-  for (GroupDevice& device : group->devices) {
-    device.model.rates->macs_per_s /= 1000;
-    device.model.rates->op = Seconds(0);
-  }
-  return std::move(*group);
-}
-
-std::vector<TensorView> viewsOf(std::span<const Tensor> tensors) {
-  return {tensors.begin(), tensors.end()};
-}
-
-std::vector<Tensor> runWhole(const Graph& graph, std::span<const Tensor> inputs) {
-  auto engine = makeEngine("reference");
-  auto program = (*engine)->compile(graph, {});
-  EXPECT_TRUE(program.ok()) << program.error().message;
-  auto outputs = runProgram(**program, viewsOf(inputs));
-  EXPECT_TRUE(outputs.ok()) << outputs.error().message;
-  return std::move(*outputs);
-}
 
 void expectRuns(GroupPlanning planning, std::span<const Tensor> inputs,
                 std::span<const Tensor> expected) {
@@ -97,7 +59,7 @@ TEST(PlannedGroups, RunAsPlannedToTheByte) {
       GroupPlannerOptions options;
       options.objective = objective;
       options.frame_overhead = Bytes(static_cast<double>(kFrameHeaderBytes));
-      auto planning = planGroup(*graph, slowGroup(), options);
+      auto planning = planGroup(*graph, slowGroup(kFiveDevices), options);
       ASSERT_TRUE(planning.ok()) << planning.error().message;
       EXPECT_GT(planning->best.split.plan.pieces.size(), 1u);
       expectRuns(std::move(*planning), inputs, expected);

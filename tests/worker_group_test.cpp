@@ -15,21 +15,6 @@ namespace {
 
 constexpr double kTolerance = 1e-5;  // of an output's range, where sums are partial
 
-constexpr std::string_view kFiveDevices = R"(
-link = "1Gbit/s"
-source = "camera"
-sink = "screen"
-[[device]]
-name = "camera"
-speed = 0.5
-[[device]]
-name = "board"
-count = 3
-[[device]]
-name = "screen"
-speed = 2
-)";
-
 /// A worker for every device of a plan.
 struct Group {
   std::vector<std::unique_ptr<LoopbackWorker>> workers;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,21 @@
 /// Networks that are planned over a group, and what one device makes of them.
 namespace narrows::test {
 
+inline constexpr std::string_view kFiveDevices = R"(
+link = "1Gbit/s"
+source = "camera"
+sink = "screen"
+[[device]]
+name = "camera"
+speed = 0.5
+[[device]]
+name = "board"
+count = 3
+[[device]]
+name = "screen"
+speed = 2
+)";
+
 /// Devices without overheads and a thousand times too slow, so that dividing pays for small
 /// networks as well. `toml` as `parseDeviceGroup` takes it.
 inline DeviceGroup slowGroup(std::string_view toml) {
@@ -29,12 +45,12 @@ inline DeviceGroup slowGroup(std::string_view toml) {
   return std::move(*group);
 }
 
-inline std::vector<TensorView> viewsOf(const std::vector<Tensor>& tensors) {
+inline std::vector<TensorView> viewsOf(std::span<const Tensor> tensors) {
   return {tensors.begin(), tensors.end()};
 }
 
 /// The whole network on the reference engine.
-inline std::vector<Tensor> runWhole(const Graph& graph, const std::vector<Tensor>& inputs) {
+inline std::vector<Tensor> runWhole(const Graph& graph, std::span<const Tensor> inputs) {
   auto engine = makeEngine("reference");
   auto program = (*engine)->compile(graph, {});
   NARROWS_ASSERT(program.ok());

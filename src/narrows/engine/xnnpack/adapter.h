@@ -2,11 +2,13 @@
 
 #include <xnnpack.h>
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "narrows/base/result.h"
 #include "narrows/engine/executor/backend.h"
 
 /// What the kernels of this folder share: the executor's words in XNNPACK's.
@@ -22,6 +24,18 @@ struct OperatorDeleter {
 using Operator = std::unique_ptr<xnn_operator, OperatorDeleter>;
 
 std::string_view reason(xnn_status status);
+
+/// Runs `part(i)`, which gives an xnn_status, for every i in [0, count) on the team; the error
+/// names `what` when the library fails on one of them.
+template <class Part>
+Status runParts(executor::Team& team, std::size_t count, std::string_view what, const Part& part) {
+  std::atomic<bool> failed{false};
+  team.run(count, [&](std::size_t i) {
+    if (part(i) != xnn_status_success) failed.store(true, std::memory_order_relaxed);
+  });
+  if (failed.load(std::memory_order_relaxed)) return makeError("XNNPACK failed on {}", what);
+  return {};
+}
 
 /// Some result channels of a convolution, as one of its own. Channels of each group of `problem`
 /// are counted from its first.

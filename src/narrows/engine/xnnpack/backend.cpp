@@ -1,7 +1,6 @@
 #include "narrows/engine/xnnpack/backend.h"
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 
 #include "narrows/engine/xnnpack/adapter.h"
@@ -43,16 +42,12 @@ class Conv final : public executor::ConvKernel {
 
   Status run(const float* input, const float*, float* output, std::span<std::byte>,
              executor::Team& team) override {
-    failed_.store(false, std::memory_order_relaxed);
-    team.run(calls_.size(), [&](std::size_t i) {
+    return runParts(team, calls_.size(), "a convolution", [&](std::size_t i) {
       const Call& call = calls_[i];
       xnn_operator* made = call.made.get();
-      if (setUp(made, input + call.first_input, output + call.first_output) != xnn_status_success ||
-          xnn_run_operator(made, nullptr) != xnn_status_success)
-        failed_.store(true, std::memory_order_relaxed);
+      const xnn_status status = setUp(made, input + call.first_input, output + call.first_output);
+      return status == xnn_status_success ? xnn_run_operator(made, nullptr) : status;
     });
-    if (failed_.load(std::memory_order_relaxed)) return makeError("XNNPACK convolution failed");
-    return {};
   }
   std::size_t weightBytes() const override { return weight_bytes_; }
   std::size_t scratchBytes() const override { return 0; }
@@ -94,7 +89,6 @@ class Conv final : public executor::ConvKernel {
 
   std::size_t images_, height_, width_;
   std::vector<Call> calls_;
-  std::atomic<bool> failed_{false};
   std::size_t weight_bytes_ = 0;
 };
 

@@ -1,7 +1,6 @@
 #include "narrows/engine/xnnpack/integer_conv.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -68,17 +67,13 @@ class IntegerConvKernel final : public ByteKernel {
 
   Status run(const std::byte* input, const std::byte*, std::byte* output, std::span<std::byte>,
              executor::Team& team) override {
-    failed_.store(false, std::memory_order_relaxed);
-    team.run(calls_.size(), [&](std::size_t i) {
+    return runParts(team, calls_.size(), "a convolution of integers", [&](std::size_t i) {
       const Call& call = calls_[i];
       auto* target = reinterpret_cast<std::int8_t*>(output) + call.first_output;
-      if (setUp(call.made.get(), reinterpret_cast<const std::int8_t*>(input), target) !=
-              xnn_status_success ||
-          xnn_run_operator(call.made.get(), nullptr) != xnn_status_success)
-        failed_.store(true, std::memory_order_relaxed);
+      const xnn_status status =
+          setUp(call.made.get(), reinterpret_cast<const std::int8_t*>(input), target);
+      return status == xnn_status_success ? xnn_run_operator(call.made.get(), nullptr) : status;
     });
-    if (failed_.load(std::memory_order_relaxed)) return makeError("XNNPACK failed on integers");
-    return {};
   }
   std::size_t weightBytes() const override { return weight_bytes_; }
   std::size_t scratchBytes() const override { return 0; }
@@ -131,7 +126,6 @@ class IntegerConvKernel final : public ByteKernel {
 
   std::size_t images_, height_, width_;
   std::vector<Call> calls_;
-  std::atomic<bool> failed_{false};
   std::size_t weight_bytes_ = 0;
 };
 
@@ -170,17 +164,13 @@ class RescaleKernel final : public ByteKernel {
 
   Status run(const std::byte* input, const std::byte*, std::byte* output, std::span<std::byte>,
              executor::Team& team) override {
-    failed_.store(false, std::memory_order_relaxed);
-    team.run(parts_.size(), [&](std::size_t part) {
+    return runParts(team, parts_.size(), "a rescaling", [&](std::size_t part) {
       const executor::Share range = executor::share(rows(), part, parts_.size());
-      for (std::int64_t row = range.begin; row < range.end; ++row) {
-        if (convert(parts_[part].get(), input + offset(from_, row), output + offset(to_, row)) !=
-            xnn_status_success)
-          failed_.store(true, std::memory_order_relaxed);
-      }
+      xnn_status status = xnn_status_success;
+      for (std::int64_t row = range.begin; row < range.end && status == xnn_status_success; ++row)
+        status = convert(parts_[part].get(), input + offset(from_, row), output + offset(to_, row));
+      return status;
     });
-    if (failed_.load(std::memory_order_relaxed)) return makeError("XNNPACK failed on a rescaling");
-    return {};
   }
   std::size_t weightBytes() const override { return 0; }
   std::size_t scratchBytes() const override { return 0; }
@@ -214,7 +204,6 @@ class RescaleKernel final : public ByteKernel {
   ScaledMap from_, to_;
   bool to_integers_;
   std::vector<Operator> parts_;
-  std::atomic<bool> failed_{false};
 };
 
 }  // namespace
