@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "narrows/graph/infer.h"
+#include "narrows/tensor/half.h"
 
 namespace narrows {
 namespace {
@@ -238,6 +239,8 @@ class Evaluator {
  private:
   std::optional<Outputs> castFrom(const Tensor& source) const {
     switch (source.dtype()) {
+      case DType::f16:
+        return castElements(std::span<const float>(widened(source)));
       case DType::f32:
         return castElements(source.as<float>());
       case DType::i64:
@@ -249,6 +252,18 @@ class Evaluator {
       default:
         return std::nullopt;
     }
+  }
+
+  static std::vector<float> widened(const Tensor& halves) {
+    std::vector<float> wide(static_cast<std::size_t>(halves.type().elements()));
+    const std::byte* from = halves.view().bytes().data();
+    for (float& value : wide) {
+      std::uint16_t bits;
+      std::memcpy(&bits, from, sizeof bits);
+      from += sizeof bits;
+      value = halfToFloat(bits);
+    }
+    return wide;
   }
 
   template <class From>

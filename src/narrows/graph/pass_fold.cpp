@@ -290,8 +290,11 @@ Result<Graph> foldConstants(const Graph& graph) {
     }
     std::size_t output_bytes = 0;
     for (ValueId output : node.outputs) output_bytes += graph.type(output).bytes();
-    // Weights that unfold from less are better unfolded where they run.
-    if (inputs.empty() || output_bytes > std::max(kSmall, input_bytes)) return false;
+    // Weights that unfold from less are better unfolded where they run; those kept in half
+    // precision are only stored so, and kernels take f32.
+    const bool widened = std::holds_alternative<Cast>(node.op) && inputs[0]->dtype() == DType::f16;
+    const std::size_t most = widened ? 2 * input_bytes : input_bytes;
+    if (inputs.empty() || output_bytes > std::max(kSmall, most)) return false;
     auto outputs = evaluateConstant(node.op, inputs);
     if (!outputs) return false;
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "narrows/graph/random_graph.h"
 #include "narrows/tensor/absent.h"
+#include "narrows/tensor/half.h"
 
 namespace narrows {
 namespace {
@@ -193,6 +195,23 @@ TEST_F(PassesTest, DoesNotUnfoldLargeConstants) {
   const ValueId x = input({1000, 1000});
   const ValueId c = add(Expand{{1000, 1000}}, {constant("c", {}, {3})});
   EXPECT_EQ(ops(simplified({add(Binary{BinaryKind::mul}, {x, c})})), (Names{"expand", "binary"}));
+}
+
+TEST_F(PassesTest, WidensWeightsKeptInHalfPrecisionWhateverTheirSize) {
+  const ValueId x = input({300, 400});
+  Tensor halves(TensorType{DType::f16, Shape{300, 400}});
+  std::byte* to = halves.mutableView().bytes().data();
+  for (std::size_t i = 0; i < 300 * 400; ++i) {
+    const std::uint16_t bits = floatToHalf(static_cast<float>(i % 2048) * 0.25F - 100.0F);
+    std::memcpy(to + 2 * i, &bits, sizeof bits);
+  }
+  const ValueId c = add(Cast{DType::f32}, {graph_.addConstant("c", std::move(halves))});
+  const Graph result = simplified({add(Binary{BinaryKind::mul}, {x, c})});
+  ASSERT_EQ(ops(result), Names{"binary"});
+  const auto wide = result.value(result.node(NodeId(0)).inputs[1]).constant->as<float>();
+  for (std::size_t i = 0; i < wide.size(); ++i) {
+    ASSERT_EQ(wide[i], static_cast<float>(i % 2048) * 0.25F - 100.0F) << i;
+  }
 }
 
 TEST_F(PassesTest, MergesEqualNodesAndKeepsBothOutputNames) {
