@@ -23,14 +23,15 @@ std::string fingerprintOf(const TightenOptions& o) {
   return fmt::format(
       "tighten {} at {} data {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} "
       "vary {} {} {} {} {} teacher {} {} {} labels {} quantizer {} {} {} {} {} tcl {} {} {} "
-      "autoencoder {} {} {} prune {} {} {} {} {} {} lambda {} recover {} {} {}",
+      "autoencoder {} {} {} prune {} {} {} {} {} {} {} {} lambda {} {} recover {} {} {}",
       t.model.model, o.cut, t.data.path, t.data.split, t.model.seed, t.epochs, t.batch,
       t.learning_rate, t.final_share, t.warm_up, t.optimizer, t.weight_decay, t.average_decay,
       t.smoothing, t.flip, t.zoom, t.shift, t.color, t.mosaic, t.teacher, t.teacher_weight,
       t.temperature, !t.no_labels, o.quantizer, o.bits, o.granularity, o.learned, o.post_training,
       o.clustering, o.clustering_growth, o.clustering_exponent, o.latent_channels, o.latent_stride,
       o.latent_epochs, o.prune, o.max_drop, o.importance, o.prune_epochs, o.prune_trials,
-      o.skip_step2, o.lambda, o.recovery_blocks, o.recovery_channels, o.recovery_epochs);
+      o.skip_step2, o.prune_bytes, o.prune_macs, o.lambda, o.target_bytes, o.recovery_blocks,
+      o.recovery_channels, o.recovery_epochs);
 }
 
 GrowthKind growthKind(const std::string& name) {
@@ -52,19 +53,22 @@ Result<TightenRequest> makeRequest(const TightenOptions& options, const Training
                                       options.granularity));
     request.quantizer = specs[0];
   }
-  const bool terms = options.clustering > 0 || options.lambda > 0 || options.learned;
+  const bool terms =
+      options.clustering > 0 || options.lambda > 0 || options.target_bytes > 0 || options.learned;
   if (options.bits == 0 && terms) {
-    return makeError("--tcl, --lambda and --learned need a quantizer: give --bits");
+    return makeError("--tcl, --lambda, --target-bytes and --learned need a quantizer: give --bits");
   }
   request.learned = options.learned;
   request.post_training = options.post_training;
   request.clustering = {growthKind(options.clustering_growth), options.clustering,
                         options.clustering_exponent};
   request.rate = options.lambda;
+  request.target_bytes = options.target_bytes;
   if (options.prune) {
     request.prune = PruneOptions{options.max_drop,     importanceNamed(options.importance),
                                  options.prune_epochs, options.prune_trials,
-                                 !options.skip_step2,  PruneOptions().least};
+                                 !options.skip_step2,  PruneOptions().least,
+                                 options.prune_bytes,  options.prune_macs / 100};
   }
   if (options.latent_channels > 0) {
     request.autoencoder = AutoencoderShape{options.latent_channels, options.latent_stride};

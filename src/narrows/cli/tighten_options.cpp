@@ -59,8 +59,22 @@ Arguments::Outcome parseTighten(std::span<const std::string> arguments, TightenO
   app.add_option("--prune-trials", options.prune_trials, "Trials of each step")
       ->check(CLI::Range(1, 32))
       ->capture_default_str();
+  app.add_option("--prune-bytes", options.prune_bytes,
+                 "Step 1 removes as little as brings the mean frame to so many bytes, before it is "
+                 "trained anew, instead of searching (0: searches)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--prune-macs", options.prune_macs,
+                 "Step 2 removes as little as leaves the node this percentage of its MACs, instead "
+                 "of searching (0: searches)")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
   app.add_flag("--skip-step2", options.skip_step2, "Prune the cut's layer only");
   app.add_option("--lambda", options.lambda, "Weight of an expected bit of the frame (0: none)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--target-bytes", options.target_bytes,
+                 "Drive lambda so that the mean frame has at most so many bytes (0: lambda stays)")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--recover", options.recovery_blocks,

@@ -28,6 +28,9 @@ struct TightenOptions {
   std::size_t prune_trials = 4;
   bool skip_step2 = false;
   double lambda = 0;
+  double target_bytes = 0;
+  double prune_bytes = 0;
+  double prune_macs = 0;
   std::int64_t recovery_blocks = 0;
   std::int64_t recovery_channels = 0;
   std::size_t recovery_epochs = 5;

@@ -99,10 +99,10 @@ Status train(const TrainOptions& options) {
   ProgressBar bar("train", training.epochs * batches.batchesPerEpoch(), "steps");
   FitHooks hooks;
   hooks.progress = [&](std::size_t, std::size_t, const StepLosses&) { bar.advance(); };
-  hooks.validate = [&](const Trainer& now) -> Result<double> {
+  hooks.validate = [&](const Trainer& now) -> Result<Validation> {
     NARROWS_TRY(graph, now.graph(true));
     NARROWS_TRY(accuracy, validator.score(graph));
-    return accuracy.primary;
+    return Validation{accuracy.primary, 0};
   };
   NARROWS_TRY(outcome, fit(trainer, batches, fit_options, hooks));
   NARROWS_TRY(graph, trainer.graph(true));

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <limits>
+
 #include "narrows/plan/json_value.h"
 #include "narrows/train/checkpoint.h"
 
@@ -14,7 +17,10 @@ struct Position {
   std::int64_t epoch = 0;
   std::int64_t log_bytes = 0;
   double best = 0;
+  double best_bytes = 0;
   std::int64_t best_epoch = 0;
+  /// Weight of an expected bit from here on.
+  double rate = 0;
 };
 
 std::string formatPosition(const Position& position) {
@@ -22,7 +28,9 @@ std::string formatPosition(const Position& position) {
                                       {"epoch", position.epoch},
                                       {"log_bytes", position.log_bytes},
                                       {"best", position.best},
-                                      {"best_epoch", position.best_epoch}});
+                                      {"best_bytes", position.best_bytes},
+                                      {"best_epoch", position.best_epoch},
+                                      {"rate", position.rate}});
 }
 
 Result<Position> parsePosition(std::string_view text) {
@@ -38,9 +46,13 @@ Result<Position> parsePosition(std::string_view text) {
   NARROWS_TRY(log_bytes, log_at.integer(0, kMost));
   NARROWS_TRY(best_at, root.at("best"));
   NARROWS_TRY(best, best_at.number());
+  NARROWS_TRY(bytes_at, root.at("best_bytes"));
+  NARROWS_TRY(best_bytes, bytes_at.number());
   NARROWS_TRY(best_epoch_at, root.at("best_epoch"));
   NARROWS_TRY(best_epoch, best_epoch_at.integer(0, kMost));
-  return Position{fingerprint, epoch, log_bytes, best, best_epoch};
+  NARROWS_TRY(rate_at, root.at("rate"));
+  NARROWS_TRY(rate, rate_at.number());
+  return Position{fingerprint, epoch, log_bytes, best, best_bytes, best_epoch, rate};
 }
 
 /// The files of one run.
@@ -79,6 +91,7 @@ Result<FitOutcome> fit(Trainer& trainer, BatchSource& batches, const FitOptions&
   const Files files = filesOf(options);
   Position position;
   position.fingerprint = options.fingerprint;
+  position.rate = options.rate;
   std::vector<NamedTensor> best;
   if (options.resume && !files.state.empty() && std::filesystem::exists(files.state)) {
     NARROWS_TRY(found, resumeFrom(files, options, trainer, best));
@@ -101,7 +114,7 @@ Result<FitOutcome> fit(Trainer& trainer, BatchSource& batches, const FitOptions&
     for (std::size_t index = 0; index < per_epoch; ++index) {
       const auto step = static_cast<std::int64_t>(epoch * per_epoch + index);
       factors = {options.learning_rate.at(step, steps), options.clustering.at(step, steps),
-                 options.rate};
+                 position.rate};
       NARROWS_TRY(batch, batches.batch(epoch, index));
       NARROWS_TRY(losses, trainer.step(batch, factors));
       mean.total += losses.total * share;
@@ -113,12 +126,16 @@ Result<FitOutcome> fit(Trainer& trainer, BatchSource& batches, const FitOptions&
       if (hooks.progress) hooks.progress(epoch, index, losses);
     }
     const bool last = epoch + 1 == options.epochs;
-    double figure = std::numeric_limits<double>::quiet_NaN();
+    constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+    Validation found{kUnknown, kUnknown};
     if (hooks.validate && (last || (epoch + 1) % options.validate_every == 0)) {
       NARROWS_TRY(value, hooks.validate(trainer));
-      figure = value;
-      if (position.best_epoch == 0 || value > position.best) {
-        position.best = value;
+      found = value;
+      if (position.best_epoch == 0 ||
+          options.rate_control.better(found.figure, found.bytes, position.best,
+                                      position.best_bytes)) {
+        position.best = found.figure;
+        position.best_bytes = found.bytes;
         position.best_epoch = static_cast<std::int64_t>(epoch + 1);
         best = trainer.state();
         if (!files.best.empty()) {
@@ -137,7 +154,13 @@ Result<FitOutcome> fit(Trainer& trainer, BatchSource& batches, const FitOptions&
                              {"feature_loss", mean.feature},
                              {"clustering_loss", mean.clustering},
                              {"expected_bits", mean.expected_bits},
-                             {"validation", figure}}));
+                             {"rate", factors.rate},
+                             {"validation", found.figure},
+                             {"mean_bytes", found.bytes}}));
+    if (!std::isnan(found.bytes)) {
+      position.rate =
+          options.rate_control.next(position.rate, found.bytes, mean.total, mean.expected_bits);
+    }
     position.epoch = static_cast<std::int64_t>(epoch + 1);
     position.log_bytes = static_cast<std::int64_t>(log.bytes());
     if (!files.state.empty()) {

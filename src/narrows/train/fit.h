@@ -8,6 +8,7 @@
 #include "narrows/eval/accuracy.h"
 #include "narrows/torch/trainer.h"
 #include "narrows/train/batch_source.h"
+#include "narrows/train/rate_control.h"
 #include "narrows/train/run_log.h"
 #include "narrows/train/schedule.h"
 
@@ -17,8 +18,9 @@ struct FitOptions {
   std::size_t epochs = 10;
   LearningRate learning_rate;
   Growth clustering;
-  /// Weight of an expected bit, constant over time.
+  /// Weight of an expected bit: constant over time, or where `rate_control` begins.
   double rate = 0;
+  RateControl rate_control;
   /// Epochs from one validation to the next; the last one is validated always.
   std::size_t validate_every = 1;
   /// Where NAME.state (all that a later run needs), NAME.best and NAME.jsonl go; empty: nowhere.
@@ -32,9 +34,16 @@ struct FitOptions {
   std::size_t stop_after = 0;
 };
 
+/// A trainer's state, measured.
+struct Validation {
+  /// Of merit, higher is better.
+  double figure = 0;
+  /// Mean length of a frame; 0 where nothing is sent.
+  double bytes = 0;
+};
+
 struct FitHooks {
-  /// Figure of merit of the trainer's present state, higher is better.
-  std::function<Result<double>(const Trainer&)> validate;
+  std::function<Result<Validation>(const Trainer&)> validate;
   /// Before each epoch: refits tables, for instance.
   std::function<Status(Trainer&, std::size_t epoch)> before_epoch;
   std::function<void(std::size_t epoch, std::size_t step, const StepLosses&)> progress;

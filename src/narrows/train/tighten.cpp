@@ -167,7 +167,7 @@ class Tightener {
     }
     interface.learned = request_.learned && with_terms;
     interface.in_forward = !request_.post_training;
-    interface.rate = request_.rate > 0 && with_terms;
+    interface.rate = (request_.rate > 0 || request_.target_bytes > 0) && with_terms;
     options.interfaces.push_back(std::move(interface));
     return options;
   }
@@ -209,6 +209,7 @@ class Tightener {
     fit_options.epochs = stage.epochs;
     fit_options.fingerprint += " stage " + stage.name;
     if (!stage.validate_each) fit_options.validate_every = std::max<std::size_t>(1, stage.epochs);
+    fit_options.rate_control.target_bytes = stage.with_terms ? request_.target_bytes : 0;
     if (!stage.with_terms) fit_options.clustering.most = 0;
     const bool learned = !options.interfaces.empty() && options.interfaces[0].learned;
     FitHooks hooks;
@@ -216,12 +217,12 @@ class Tightener {
       return refit(now, design, options, stage.fixed_quantizer);
     };
     if (stage.validate_each) {
-      hooks.validate = [&](const Trainer& now) -> Result<double> {
+      hooks.validate = [&](const Trainer& now) -> Result<Validation> {
         NARROWS_TRY(graph, now.graph(true));
         Design candidate{std::move(graph), design.cut, design.quantizer};
         if (learned) candidate.quantizer = now.quantizer(0);
         NARROWS_TRY(measured, measure(candidate));
-        return measured.figures.accuracy.primary;
+        return Validation{measured.figures.accuracy.primary, measured.figures.mean_bytes};
       };
     }
     NARROWS_CHECK(fit(trainer, batches, fit_options, hooks));
@@ -264,34 +265,93 @@ class Tightener {
     return sumByGroup(groups, values, sums);
   }
 
-  /// Bisection for the largest share of removed channels whose fine-tuned network stays within the
-  /// allowed drop; the design becomes that network.
+  /// What a step chooses from.
+  struct Candidates {
+    ChannelGroups groups;
+    std::vector<bool> allowed;
+    std::vector<double> importance;
+    /// Share of its channels that each value keeps at least.
+    double least = 0;
+  };
+
+  Result<Design> without(const Design& design, const Candidates& from, double share) {
+    const auto removed =
+        chooseGroups(design.graph, from.groups, from.allowed, from.importance, share, from.least);
+    NARROWS_TRY(smaller, removeChannels(design.graph, from.groups, removed));
+    return Design{std::move(smaller), design.cut, std::nullopt};
+  }
+
+  Status fineTune(Design& design, std::string name) {
+    if (request_.prune->epochs == 0) return {};
+    NARROWS_TRY(options, trainerOptions(design, false));
+    Stage stage;
+    stage.name = std::move(name);
+    stage.epochs = request_.prune->epochs;
+    return train(design, options, stage);
+  }
+
+  /// Removes channels by one step, fine-tuned; the design becomes that network.
   Status prune(Design& design, PruneStep step) {
-    const ChannelGroups groups = ChannelGroups::find(design.graph);
+    const bool first = step == PruneStep::cut;
+    Candidates from{ChannelGroups::find(design.graph), {}, {}, 0};
     const ValueId at = design.graph.findValue(design.cut);
     if (!at.valid()) return makeError("the network has no value {}", design.cut);
     NARROWS_TRY(cut, makeCut(design.graph, {at}));
-    const std::vector<bool> candidates = stepGroups(design.graph, groups, cut, step);
-    if (std::none_of(candidates.begin(), candidates.end(), [](bool c) { return c; })) return {};
-    NARROWS_TRY(importance, importanceOf(design, groups));
+    from.allowed = stepGroups(design.graph, from.groups, cut, step);
+    if (std::none_of(from.allowed.begin(), from.allowed.end(), [](bool c) { return c; })) return {};
+    NARROWS_TRY(importance, importanceOf(design, from.groups));
+    from.importance = std::move(importance);
+    from.least = first ? 0 : request_.prune->least;
+    if (first && request_.prune->frame_bytes > 0) {
+      return pruneTo(design, from, "step1", [&](const Design& candidate) -> Result<bool> {
+        NARROWS_TRY(measured, measure(candidate));
+        return measured.figures.mean_bytes <= request_.prune->frame_bytes;
+      });
+    }
+    if (!first && request_.prune->node_macs_share > 0) {
+      const double most =
+          request_.prune->node_macs_share * static_cast<double>(result_.rows[0].node_macs);
+      return pruneTo(design, from, "step2", [&](const Design& candidate) -> Result<bool> {
+        NARROWS_TRY(simple, simplify(candidate.graph));
+        NARROWS_TRY(place, findCut(simple, candidate.cut));
+        return static_cast<double>(place.before.macs) <= most;
+      });
+    }
+    return pruneWithin(design, from, first ? "step1" : "step2");
+  }
+
+  /// The smallest share of removed channels that reaches a goal; the largest when none does.
+  Status pruneTo(Design& design, const Candidates& from, const std::string& name,
+                 const std::function<Result<bool>(const Design&)>& reached) {
+    double low = 0;
+    double high = 1;
+    NARROWS_TRY(already, reached(design));
+    if (already) return {};
+    constexpr int kHalvings = 7;
+    for (int i = 0; i < kHalvings; ++i) {
+      const double share = (low + high) / 2;
+      NARROWS_TRY(candidate, without(design, from, share));
+      NARROWS_TRY(enough, reached(candidate));
+      (enough ? high : low) = share;
+    }
+    NARROWS_TRY(smaller, without(design, from, high));
+    NARROWS_CHECK(fineTune(smaller, name));
+    design = std::move(smaller);
+    return {};
+  }
+
+  /// Bisection for the largest share of removed channels whose fine-tuned network stays within the
+  /// allowed drop.
+  Status pruneWithin(Design& design, const Candidates& from, const std::string& name) {
     const double floor = validator_.uncut().primary - request_.prune->max_drop;
-    const double least = step == PruneStep::cut ? 0 : request_.prune->least;
     double low = 0;
     double high = 1;
     std::optional<Design> best;
     for (std::size_t trial = 1; trial <= request_.prune->trials; ++trial) {
       // The strongest one first: where it holds, nothing else needs to be tried.
       const double share = trial == 1 ? 1.0 : (low + high) / 2;
-      const auto removed = chooseGroups(design.graph, groups, candidates, importance, share, least);
-      NARROWS_TRY(smaller, removeChannels(design.graph, groups, removed));
-      Design candidate{std::move(smaller), design.cut, std::nullopt};
-      if (request_.prune->epochs > 0) {
-        NARROWS_TRY(options, trainerOptions(candidate, false));
-        Stage stage;
-        stage.name = fmt::format("{}-trial{}", step == PruneStep::cut ? "step1" : "step2", trial);
-        stage.epochs = request_.prune->epochs;
-        NARROWS_CHECK(train(candidate, options, stage));
-      }
+      NARROWS_TRY(candidate, without(design, from, share));
+      NARROWS_CHECK(fineTune(candidate, fmt::format("{}-trial{}", name, trial)));
       NARROWS_TRY(measured, measure(candidate));
       if (measured.figures.accuracy.primary >= floor) {
         low = share;

@@ -27,6 +27,12 @@ struct PruneOptions {
   bool second_step = true;
   /// Share of its channels that a value before the cut keeps at least.
   double least = 0.05;
+  /// Goals that take the place of a step's search; 0: none. Step 1 removes as little as brings the
+  /// mean frame of the network, not yet trained anew, to so many bytes.
+  double frame_bytes = 0;
+  /// Step 2 removes as little as leaves the node this share of the uncut network's MACs before the
+  /// cut.
+  double node_macs_share = 0;
 };
 
 struct TightenRequest {
@@ -37,7 +43,10 @@ struct TightenRequest {
   /// Training does not see the quantizer; it is calibrated afterwards.
   bool post_training = false;
   Growth clustering;
+  /// Weight of an expected bit.
   double rate = 0;
+  /// The weight is driven so that the mean frame has at most so many bytes; 0: it stays.
+  double target_bytes = 0;
   std::optional<PruneOptions> prune;
   std::optional<AutoencoderShape> autoencoder;
   std::size_t autoencoder_epochs = 5;

@@ -144,6 +144,46 @@ TEST(Tighten, EveryTransformationLeavesAMeasuredRowAndWorkingPieces) {
   EXPECT_TRUE(checkPieces(result->split.plan, result->split.pieces).ok());
 }
 
+TEST(Tighten, PruningKeepsToTheGoalsThatItIsGiven) {
+  auto setting = makeSetting();
+  ASSERT_TRUE(setting.ok());
+  TightenRequest& request = setting->request;
+  request.fit.epochs = 0;
+  request.prune = PruneOptions{};
+  request.prune->epochs = 0;
+  auto before = runTighten(*setting);
+  ASSERT_TRUE(before.ok()) << before.error().message;
+  request.prune->frame_bytes = 0.6 * before->rows[1].mean_bytes;
+  request.prune->node_macs_share = 0.5;
+  auto result = runTighten(*setting);
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  const auto& rows = result->rows;
+  EXPECT_LE(rows[2].mean_bytes, request.prune->frame_bytes);
+  EXPECT_GT(rows[2].cut_elements, 0);
+  // One filter more would have been too long: the goal is not overshot by half.
+  EXPECT_GT(rows[2].mean_bytes, 0.3 * before->rows[1].mean_bytes);
+  EXPECT_LE(2 * rows[3].node_macs, rows[0].node_macs);
+  EXPECT_GT(4 * rows[3].node_macs, rows[0].node_macs);
+}
+
+TEST(Tighten, TheRateTermIsDrivenToTheBytesAskedFor) {
+  auto setting = makeSetting();
+  ASSERT_TRUE(setting.ok());
+  TightenRequest& request = setting->request;
+  request.fit.epochs = 12;
+  request.trainer.batch_norm_training = false;
+  request.trainer.average_decay = 0;
+  request.learned = true;
+  request.rate = 1e-4;
+  request.fit.learning_rate.peak = 1e-2;
+  auto free = runTighten(*setting);
+  ASSERT_TRUE(free.ok()) << free.error().message;
+  request.target_bytes = 0.85 * free->rows.back().mean_bytes;
+  auto driven = runTighten(*setting);
+  ASSERT_TRUE(driven.ok()) << driven.error().message;
+  EXPECT_LE(driven->rows.back().mean_bytes, request.target_bytes);
+}
+
 TEST(Tighten, TrainingWinsBackWhatTheQuantizerLost) {
   auto setting = makeSetting();
   ASSERT_TRUE(setting.ok());

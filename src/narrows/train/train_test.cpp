@@ -249,10 +249,10 @@ Result<std::vector<NamedTensor>> train(const Scenes& scenes, const FitOptions& o
   NARROWS_TRY(validator, Validator::create(defaultEngineName(), scenes.data, scenes.description,
                                            scenes.graph, 1));
   FitHooks hooks;
-  hooks.validate = [&](const Trainer& now) -> Result<double> {
+  hooks.validate = [&](const Trainer& now) -> Result<Validation> {
     NARROWS_TRY(graph, now.graph(true));
     NARROWS_TRY(accuracy, validator.score(graph));
-    return accuracy.primary;
+    return Validation{accuracy.primary, 0};
   };
   NARROWS_TRY(outcome, fit(trainer, batches, options, hooks));
   if (best != nullptr) *best = outcome.best;
