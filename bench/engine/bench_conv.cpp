@@ -12,6 +12,7 @@
 #include "narrows/engine/onednn/backend.h"
 #include "narrows/formats/model_file.h"
 #include "narrows/graph/passes.h"
+#include "narrows/zoo/zoo.h"
 
 namespace narrows::bench {
 namespace {
@@ -79,11 +80,17 @@ Status compare(const executor::Backend& backend, const Graph& graph, const Node&
   return {};
 }
 
+Result<Graph> readNetwork(const std::string& name) {
+  if (!name.starts_with("zoo:")) return readModel(name);
+  NARROWS_TRY(model, buildZooModel(name, 1));
+  return std::move(model.graph);
+}
+
 Status run(std::span<char* const> models) {
   NARROWS_TRY(backend, onednn::makeBackend());
   std::map<std::string, bool> seen;
   for (const char* model : models) {
-    NARROWS_TRY(read, readModel(model));
+    NARROWS_TRY(read, readNetwork(model));
     NARROWS_TRY(graph, simplify(read));
     fmt::print("{}\n", model);
     for (const Node& node : graph.nodes()) {

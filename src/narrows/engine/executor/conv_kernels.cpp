@@ -80,7 +80,7 @@ class PointwiseConv final : public ConvKernel {
         const std::int64_t count = std::min({chunk_, pixels.end - first, row_pixels_ - column});
         const float* x = input + row / rows_per_image_ * input_image_pitch_ +
                          row % rows_per_image_ * input_row_pitch_ + column * input_pitch_;
-        runPixels(x, residual, output, first, count, columns);
+        runPixels(x, residual, output, {first, first + count}, columns, first == pixels.begin);
         first += count;
       }
     });
@@ -90,8 +90,10 @@ class PointwiseConv final : public ConvKernel {
   std::size_t scratchBytes() const override { return 0; }
 
  private:
-  void runPixels(const float* x, const float* residual, float* output, std::int64_t first,
-                 std::int64_t count, Share columns) const {
+  /// `cold`: the weights have not been read in this run.
+  void runPixels(const float* x, const float* residual, float* output, Share pixels, Share columns,
+                 bool cold) const {
+    const std::int64_t first = pixels.begin;
     for (std::int64_t g = 0; g < groups_; ++g) {
       const auto parts = weights_.group(g);
       for (std::int64_t i = columns.begin; i < columns.end; ++i) {
@@ -104,7 +106,9 @@ class PointwiseConv final : public ConvKernel {
         run.output_pitch = output_pitch_;
         if (has_residual_) run.residual = residual + first * residual_pitch_ + channel;
         run.residual_pitch = residual_pitch_;
-        run.count = count;
+        run.count = pixels.end - pixels.begin;
+        if (cold && i + 1 < columns.end)
+          run.ahead = parts[static_cast<std::size_t>(i) + 1].panel.weights;
         table_.multiply(run, depth_, part.panel, finish_);
       }
     }

@@ -37,6 +37,7 @@ NARROWS_INLINE Vec load(const float* p, Mask mask) {
   for (int i = 0; i < kLanes; ++i) v.x[i] = i < mask ? p[i] : 0.0F;
   return v;
 }
+NARROWS_INLINE void fetch(const float*) {}
 NARROWS_INLINE void store(float* p, Vec v) {
   for (int i = 0; i < kLanes; ++i) p[i] = v.x[i];
 }

@@ -34,6 +34,8 @@ struct PixelRun {
   std::int64_t residual_pitch = 0;
   std::int64_t output_pitch = 0;
   std::int64_t count = 0;
+  /// Weights that are read after this run's, as many: brought near meanwhile. Null: none.
+  const float* ahead = nullptr;
 };
 
 /// Up to `KernelTable::pixels` results, each the sum over `taps` of pointers to `depth` adjacent
