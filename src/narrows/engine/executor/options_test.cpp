@@ -190,6 +190,56 @@ TEST_P(Integers, StayNearTheReferenceOnRandomGraphs) {
   EXPECT_LT(total / count, 0.03);
 }
 
+/// Maps with an odd number of rows and many channels: two threads share the channels.
+TEST_P(Integers, AndFloatsComeOutAlikeOnAnyThreadCount) {
+  const auto reference = *makeEngine("reference");
+  const auto engine = *makeEngine(GetParam());
+  std::uint32_t state = 5;
+  const auto draw = [&] {
+    state = state * 1664525U + 1013904223U;
+    return static_cast<float>(state >> 8) / static_cast<float>(1 << 24) - 0.5F;
+  };
+  Graph graph;
+  ValueId value = graph.addInput("x", {DType::f32, Shape{1, 32, 13, 13}});
+  std::int64_t channels = 32;
+  for (const std::int64_t stride : {1, 2}) {
+    Tensor weights(DType::f32, Shape{256, channels, 3, 3});
+    for (float& w : weights.mutableAs<float>()) w = draw() / 8;
+    Tensor shift(DType::f32, Shape{256});
+    for (float& b : shift.mutableAs<float>()) b = draw();
+    Conv2d op;
+    op.window.kernel = {3, 3};
+    op.window.stride = {stride, stride};
+    op.window.pads = {1, 1, 1, 1};
+    const ValueId w = graph.addConstant(fmt::format("w{}", stride), std::move(weights));
+    const ValueId b = graph.addConstant(fmt::format("b{}", stride), std::move(shift));
+    value = *graph.add(op, {value, w, b}, fmt::format("conv{}", stride), "");
+    value = *graph.add(Unary{UnaryKind::relu}, {value}, fmt::format("relu{}", stride),
+                       fmt::format("y{}", stride));
+    channels = 256;
+  }
+  const ValueId last = *graph.add(GlobalPool{GlobalPoolKind::average}, {value});
+  ASSERT_TRUE(graph.setOutputs({last}).ok());
+  std::vector<Tensor> inputs;
+  inputs.emplace_back(TensorType{DType::f32, Shape{1, 32, 13, 13}});
+  for (float& x : inputs[0].mutableAs<float>()) x = draw();
+  const auto expected = results(*reference, graph, {}, inputs);
+  auto finder = RangeFinder::create(*engine, graph);
+  ASSERT_TRUE(finder.ok() && finder->observe(std::vector<TensorView>{inputs[0].view()}).ok());
+  for (const bool integers : {false, true}) {
+    EngineOptions options;
+    if (integers) options.int8_ranges = std::make_shared<const ValueRanges>(finder->ranges());
+    const auto one = results(*engine, graph, options, inputs);
+    options.threads = 2;
+    const auto two = results(*engine, graph, options, inputs);
+    ASSERT_TRUE(one.size() == 1 && two.size() == 1);
+    EXPECT_TRUE(sameBits(one[0], two[0])) << (integers ? "integers" : "floats");
+    for (std::size_t i = 0; i < 256; ++i) {
+      EXPECT_NEAR(two[0].as<float>()[i], expected[0].as<float>()[i], integers ? 0.05F : 1e-4F);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, KeptWeights, testing::ValuesIn(backends()));
 INSTANTIATE_TEST_SUITE_P(Backends, Integers, testing::ValuesIn(backends()));
 

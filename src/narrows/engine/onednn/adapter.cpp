@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 
 // Of the OpenMP runtime that oneDNN is linked with (OpenMP 5.0, sections 3.2.1 and 3.2.3); declared
@@ -37,7 +38,7 @@ Piece rowsOf(const ConvProblem& p, std::int64_t begin, std::int64_t end) {
   const std::int64_t last = (end - 1) * w.stride.h - w.pads.top + (w.kernel.h - 1) * w.dilation.h;
   const std::int64_t from = std::clamp<std::int64_t>(first, 0, p.input.shape[2]);
   const std::int64_t to = std::clamp<std::int64_t>(last + 1, from, p.input.shape[2]);
-  Piece piece{p, from * rowPitch(p.input), begin * rowPitch(p.output)};
+  Piece piece{p, from * rowPitch(p.input), begin * rowPitch(p.output), {}};
   piece.problem.window.pads.top = from - first;
   piece.problem.window.pads.bottom = last + 1 - to;
   piece.problem.input = withExtent(p.input, 2, to - from);
@@ -45,7 +46,42 @@ Piece rowsOf(const ConvProblem& p, std::int64_t begin, std::int64_t end) {
   return piece;
 }
 
+/// Output channels [begin, end).
+Piece channelsOf(const ConvProblem& p, std::int64_t begin, std::int64_t end) {
+  Piece piece{p, 0, begin, begin};
+  const Shape& out = p.output.shape;
+  const std::int64_t weights = p.input.shape[1] * p.window.kernel.h * p.window.kernel.w;
+  const auto part = [](std::span<const float> all, std::int64_t from, std::int64_t to) {
+    return all.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from));
+  };
+  piece.problem.weights = part(p.weights, begin * weights, end * weights);
+  if (!p.bias.empty()) piece.problem.bias = part(p.bias, begin, end);
+  piece.problem.output = executor::channelsLast(
+      *Shape::create(std::array{out[0], end - begin, out[2], out[3]}), end - begin);
+  return piece;
+}
+
+/// Whether threads get even shares of the channels and would get uneven ones of the rows.
+bool sharesChannels(const ConvProblem& p, std::int64_t threads) {
+  constexpr std::int64_t kManyRows = 8;        // for each thread: one more is little
+  constexpr std::int64_t kWholeChannels = 64;  // of the widest kernels
+  const std::int64_t rows = p.output.shape[2];
+  return p.groups == 1 && !p.residual && p.output.shape[0] == 1 && rows % threads != 0 &&
+         rows < kManyRows * threads && p.output.shape[1] % (kWholeChannels * threads) == 0;
+}
+
 }  // namespace
+
+std::size_t apartBytes(const Piece& piece, std::size_t bytes) {
+  if (!piece.first_channel) return 0;
+  return static_cast<std::size_t>(piece.problem.output.shape.elements()) * bytes;
+}
+
+void placeChannels(std::span<const std::byte> map, std::size_t pixel_bytes, std::byte* to,
+                   std::size_t pitch) {
+  for (; !map.empty(); map = map.subspan(pixel_bytes), to += pitch)
+    std::memcpy(to, map.data(), pixel_bytes);
+}
 
 dnnl::memory::desc mapDesc(const Layout& map, dnnl::memory::data_type type) {
   const std::int64_t pixel = pixelPitch(map);
@@ -113,17 +149,23 @@ std::vector<Piece> cut(const ConvProblem& p) {
   const auto threads = static_cast<std::int64_t>(p.threads);
   const std::int64_t items = p.output.shape[0] > 1 ? p.output.shape[0] : p.output.shape[2];
   const std::int64_t count = work < kSmallWork ? 1 : std::clamp<std::int64_t>(items, 1, threads);
-  if (count == 1) return {Piece{p, 0, 0}};
+  if (count == 1) return {Piece{p, 0, 0, {}}};
   std::vector<Piece> pieces;
+  if (sharesChannels(p, threads)) {
+    const std::int64_t channels = p.output.shape[1] / threads;
+    for (std::int64_t i = 0; i < threads; ++i)
+      pieces.push_back(channelsOf(p, i * channels, (i + 1) * channels));
+    return pieces;
+  }
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t begin = items * i / count;
     const std::int64_t end = items * (i + 1) / count;
     if (p.output.shape[0] == 1) {
       pieces.push_back(rowsOf(p, begin, end));
       // A piece whose window lies in the padding alone is nothing for oneDNN.
-      if (pieces.back().problem.input.shape[2] == 0) return {Piece{p, 0, 0}};
+      if (pieces.back().problem.input.shape[2] == 0) return {Piece{p, 0, 0, {}}};
     } else {
-      pieces.push_back({p, begin * imagePitch(p.input), begin * imagePitch(p.output)});
+      pieces.push_back({p, begin * imagePitch(p.input), begin * imagePitch(p.output), {}});
       pieces.back().problem.input = withExtent(p.input, 0, end - begin);
       pieces.back().problem.output = withExtent(p.output, 0, end - begin);
     }

@@ -3,6 +3,9 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <atomic>
+#include <cstddef>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -59,13 +62,23 @@ Status runParts(executor::Team& team, std::size_t count, std::string_view what, 
   return {};
 }
 
-/// Some images or some rows of a problem, as a problem of its own, and where its maps start.
+/// Some images, rows or result channels of a problem, as a problem of its own, and where its maps
+/// start.
 struct Piece {
   executor::ConvProblem problem;
   std::int64_t input_offset = 0;
   std::int64_t output_offset = 0;
+  /// The first of some result channels. Their map has no gaps, as oneDNN wants it, and
+  /// `placeChannels` brings it to where it belongs.
+  std::optional<std::int64_t> first_channel;
 };
 /// A problem in pieces for its threads.
 std::vector<Piece> cut(const executor::ConvProblem& p);
+
+/// Bytes of the map that a piece with some channels of `bytes` each is stored in; 0 for others.
+std::size_t apartBytes(const Piece& piece, std::size_t bytes);
+/// Copies such a map into the map of all channels, whose pixels are `pitch` bytes apart.
+void placeChannels(std::span<const std::byte> map, std::size_t pixel_bytes, std::byte* to,
+                   std::size_t pitch);
 
 }  // namespace narrows::onednn

@@ -20,7 +20,11 @@ using executor::ConvProblem;
 class Primitive {
  public:
   Primitive(const dnnl::engine& engine, const Piece& piece)
-      : stream_(engine), input_offset_(piece.input_offset), output_offset_(piece.output_offset) {
+      : stream_(engine),
+        input_offset_(piece.input_offset),
+        output_offset_(piece.output_offset),
+        apart_bytes_(apartBytes(piece, sizeof(float))),
+        pixel_bytes_(static_cast<std::size_t>(piece.problem.output.shape[1]) * sizeof(float)) {
     const ConvProblem& p = piece.problem;
     const auto src = mapDesc(p.input);
     const auto dst = mapDesc(p.output);
@@ -28,7 +32,8 @@ class Primitive {
     primitive_ = dnnl::convolution_forward(pd);
     src_ = dnnl::memory(src, engine, nullptr);
     dst_ = dnnl::memory(dst, engine, nullptr);
-    scratch_bytes_ = (pd.scratchpad_desc().get_size() + 63) / 64 * 64;
+    apart_at_ = (pd.scratchpad_desc().get_size() + 63) / 64 * 64;
+    scratch_bytes_ = apart_at_ + (apart_bytes_ + 63) / 64 * 64;
     scratch_ = dnnl::memory(pd.scratchpad_desc(), engine, nullptr);
     weights_desc_ = pd.weights_desc();
     if (p.residual) residual_floats_ = static_cast<std::size_t>(p.output.shape.elements());
@@ -45,7 +50,9 @@ class Primitive {
     if (bias) arguments_.emplace(DNNL_ARG_BIAS, *bias);
   }
 
-  void run(const float* input, const float* residual, float* output, std::byte* scratch) {
+  /// `pitch`: bytes from one pixel of the output to the next.
+  void run(const float* input, const float* residual, float* output, std::size_t pitch,
+           std::byte* scratch) {
     const OneThread one_thread;
     // The `sum` post-op reads what the destination holds.
     if (residual_floats_ > 0) {
@@ -53,10 +60,15 @@ class Primitive {
                   residual_floats_ * sizeof(float));
     }
     src_.set_data_handle(const_cast<float*>(input) + input_offset_);
-    dst_.set_data_handle(output + output_offset_);
+    std::byte* apart = scratch + apart_at_;
+    dst_.set_data_handle(apart_bytes_ > 0 ? static_cast<void*>(apart) : output + output_offset_);
     scratch_.set_data_handle(scratch);
     primitive_.execute(stream_, arguments_);
     stream_.wait();
+    if (apart_bytes_ > 0) {
+      placeChannels({apart, apart_bytes_}, pixel_bytes_,
+                    reinterpret_cast<std::byte*>(output + output_offset_), pitch);
+    }
   }
 
  private:
@@ -95,31 +107,34 @@ class Primitive {
   std::unordered_map<int, dnnl::memory> arguments_;
   std::int64_t input_offset_;
   std::int64_t output_offset_;
+  std::size_t apart_bytes_;
+  std::size_t pixel_bytes_;
+  std::size_t apart_at_ = 0;
   std::size_t residual_floats_ = 0;
   std::size_t scratch_bytes_ = 0;
 };
 
 class Conv final : public executor::ConvKernel {
  public:
-  Conv(const dnnl::engine& engine, const ConvProblem& p) : weight_bytes_(kCodeBytes) {
+  Conv(const dnnl::engine& engine, const ConvProblem& p)
+      : weight_bytes_(kCodeBytes),
+        pitch_(static_cast<std::size_t>(pixelPitch(p.output)) * sizeof(float)) {
     std::optional<dnnl::memory> bias;
-    if (!p.bias.empty()) {
-      bias.emplace(biasDesc(p), engine);
-      std::memcpy(bias->get_data_handle(), p.bias.data(), p.bias.size_bytes());
-      weight_bytes_ += p.bias.size_bytes();
-    }
     std::vector<dnnl::memory> packed;
     for (const Piece& piece : cut(p)) {
+      if (piece.first_channel) packed.clear();
+      if (!p.bias.empty() && (!bias || piece.first_channel)) bias = copied(engine, piece.problem);
       Primitive& primitive = primitives_.emplace_back(engine, piece);
       scratch_bytes_ = std::max(scratch_bytes_, primitive.scratchBytes());
-      primitive.bind(packedWeights(engine, p, primitive.weightsDesc(), packed), bias);
+      primitive.bind(packedWeights(engine, piece.problem, primitive.weightsDesc(), packed), bias);
     }
   }
 
   Status run(const float* input, const float* residual, float* output, std::span<std::byte> scratch,
              executor::Team& team) override {
     return runParts(team, primitives_.size(), "a convolution", [&](std::size_t part) {
-      primitives_[part].run(input, residual, output, scratch.data() + part * scratch_bytes_);
+      primitives_[part].run(input, residual, output, pitch_,
+                            scratch.data() + part * scratch_bytes_);
     });
   }
 
@@ -127,6 +142,13 @@ class Conv final : public executor::ConvKernel {
   std::size_t scratchBytes() const override { return scratch_bytes_ * primitives_.size(); }
 
  private:
+  dnnl::memory copied(const dnnl::engine& engine, const ConvProblem& p) {
+    dnnl::memory bias(biasDesc(p), engine);
+    std::memcpy(bias.get_data_handle(), p.bias.data(), p.bias.size_bytes());
+    weight_bytes_ += p.bias.size_bytes();
+    return bias;
+  }
+
   /// The weights in the form of `desc`, packed once for all pieces that read the same form.
   dnnl::memory packedWeights(const dnnl::engine& engine, const ConvProblem& p,
                              const dnnl::memory::desc& desc, std::vector<dnnl::memory>& packed) {
@@ -146,6 +168,7 @@ class Conv final : public executor::ConvKernel {
 
   std::vector<Primitive> primitives_;
   std::size_t weight_bytes_;
+  std::size_t pitch_;
   std::size_t scratch_bytes_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 
 #include "narrows/engine/executor/integer_weights.h"
@@ -30,6 +31,11 @@ struct Call {
   std::int64_t source_offset = 0;
   std::int64_t target_offset = 0;
   std::size_t residual_bytes = 0;
+  // Of some channels: their map, its place in the scratch memory, and where it belongs.
+  std::size_t apart_bytes = 0;
+  std::size_t apart_at = 0;
+  std::size_t pixel_bytes = 0;
+  std::size_t pitch = 0;
 };
 
 /// Calls for the parts of one step.
@@ -48,10 +54,16 @@ class Calls : public ByteKernel {
                     call.residual_bytes);
       }
       call.source.set_data_handle(const_cast<std::byte*>(input) + call.source_offset);
-      call.target.set_data_handle(output + call.target_offset);
-      call.scratch.set_data_handle(scratch.data() + part * scratch_bytes_);
+      std::byte* own_scratch = scratch.data() + part * scratch_bytes_;
+      std::byte* apart = own_scratch + call.apart_at;
+      call.target.set_data_handle(call.apart_bytes > 0 ? apart : output + call.target_offset);
+      call.scratch.set_data_handle(own_scratch);
       call.primitive.execute(stream_, call.arguments);
       stream_.wait();
+      if (call.apart_bytes > 0) {
+        placeChannels({apart, call.apart_bytes}, call.pixel_bytes, output + call.target_offset,
+                      call.pitch);
+      }
     });
   }
   std::size_t weightBytes() const override { return weight_bytes_; }
@@ -59,7 +71,8 @@ class Calls : public ByteKernel {
 
  protected:
   void addCall(Call call, std::size_t scratch_bytes) {
-    scratch_bytes_ = std::max(scratch_bytes_, (scratch_bytes + 63) / 64 * 64);
+    call.apart_at = (scratch_bytes + 63) / 64 * 64;
+    scratch_bytes_ = std::max(scratch_bytes_, call.apart_at + (call.apart_bytes + 63) / 64 * 64);
     calls_.push_back(std::move(call));
   }
   std::size_t weight_bytes_ = 0;
@@ -74,27 +87,22 @@ class IntegerConvKernel final : public Calls {
  public:
   IntegerConvKernel(const dnnl::engine& engine, const IntegerConv& conv) : Calls(engine) {
     const executor::ConvProblem& p = conv.problem;
-    const IntegerWeights integers(p.weights, p.output.shape[1]);
-    std::vector<float> factors;
-    for (float scale : integers.scales) factors.push_back(scale * conv.input.scale);
-    dnnl::memory bias(biasDesc(p), engine);
-    auto* shift = static_cast<float*>(bias.get_data_handle());
-    for (std::size_t c = 0; c < factors.size(); ++c)
-      shift[c] = p.bias.empty() ? 0.0F : p.bias[c] / factors[c];
-    weight_bytes_ += kCodeBytes + factors.size() * sizeof(float);
-    std::vector<dnnl::memory> packed;
+    weight_bytes_ += kCodeBytes;
+    std::optional<Constants> constants;  // what all pieces read alike
     for (const Piece& piece : cut(p)) {
-      const auto pd = describe(engine, conv, piece, factors);
+      if (!constants || piece.first_channel) constants.emplace(*this, engine, conv, piece.problem);
+      const auto pd = describe(engine, conv, piece, constants->factors);
       Call call;
       call.primitive = dnnl::convolution_forward(pd);
       call.source = dnnl::memory(pd.src_desc(), engine, nullptr);
       call.target = dnnl::memory(pd.dst_desc(), engine, nullptr);
       call.scratch = dnnl::memory(pd.scratchpad_desc(), engine, nullptr);
-      call.arguments = {{DNNL_ARG_SRC, call.source},
-                        {DNNL_ARG_DST, call.target},
-                        {DNNL_ARG_BIAS, bias},
-                        {DNNL_ARG_SCRATCHPAD, call.scratch},
-                        {DNNL_ARG_WEIGHTS, pack(engine, p, integers, pd.weights_desc(), packed)}};
+      call.arguments = {
+          {DNNL_ARG_SRC, call.source},
+          {DNNL_ARG_DST, call.target},
+          {DNNL_ARG_BIAS, constants->bias},
+          {DNNL_ARG_SCRATCHPAD, call.scratch},
+          {DNNL_ARG_WEIGHTS, pack(engine, piece.problem, *constants, pd.weights_desc())}};
       const auto size = static_cast<std::int64_t>(byteSize(conv.output.dtype));
       call.source_offset = piece.input_offset;
       call.target_offset = piece.output_offset * size;
@@ -102,12 +110,33 @@ class IntegerConvKernel final : public Calls {
         call.residual_bytes =
             static_cast<std::size_t>(piece.problem.output.shape.elements() * size);
       }
+      call.apart_bytes = apartBytes(piece, byteSize(conv.output.dtype));
+      call.pixel_bytes = static_cast<std::size_t>(piece.problem.output.shape[1] * size);
+      call.pitch = static_cast<std::size_t>(pixelPitch(p.output) * size);
       const std::size_t scratch = pd.scratchpad_desc().get_size();
       addCall(std::move(call), scratch);
     }
   }
 
  private:
+  /// Weights, their scales and the bias of a problem.
+  struct Constants {
+    Constants(IntegerConvKernel& kernel, const dnnl::engine& engine, const IntegerConv& conv,
+              const executor::ConvProblem& p)
+        : integers(p.weights, p.output.shape[1]), bias(biasDesc(p), engine) {
+      for (float scale : integers.scales) factors.push_back(scale * conv.input.scale);
+      auto* shift = static_cast<float*>(bias.get_data_handle());
+      for (std::size_t c = 0; c < factors.size(); ++c)
+        shift[c] = p.bias.empty() ? 0.0F : p.bias[c] / factors[c];
+      kernel.weight_bytes_ += factors.size() * sizeof(float);
+    }
+
+    IntegerWeights integers;
+    dnnl::memory bias;
+    std::vector<float> factors;
+    std::vector<dnnl::memory> packed;
+  };
+
   static dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine,
                                                             const IntegerConv& conv,
                                                             const Piece& piece,
@@ -141,20 +170,19 @@ class IntegerConvKernel final : public Calls {
   }
 
   dnnl::memory pack(const dnnl::engine& engine, const executor::ConvProblem& p,
-                    const IntegerWeights& integers, const dnnl::memory::desc& desc,
-                    std::vector<dnnl::memory>& packed) {
-    for (const dnnl::memory& known : packed) {
+                    Constants& constants, const dnnl::memory::desc& desc) {
+    for (const dnnl::memory& known : constants.packed) {
       if (known.get_desc() == desc) return known;
     }
     const WeightShape shape = weightShape(p);
     dnnl::memory plain({shape.dims, DataType::s8, shape.tag}, engine,
-                       const_cast<std::int8_t*>(integers.values.data()));
+                       const_cast<std::int8_t*>(constants.integers.values.data()));
     dnnl::memory made(desc, engine);
     dnnl::stream stream(engine);
     dnnl::reorder(plain, made).execute(stream, plain, made);
     stream.wait();
     weight_bytes_ += desc.get_size();
-    packed.push_back(made);
+    constants.packed.push_back(made);
     return made;
   }
 };
