@@ -284,23 +284,29 @@ class PlanarConv final : public ConvKernel {
 
   Status run(const float* input, const float*, float* output, std::span<std::byte> scratch,
              Team& team) override {
-    const float* planes = input;
-    if (padded_) {
-      auto* copy = reinterpret_cast<float*>(scratch.data());
-      pad(input, copy, team);
-      planes = copy;
-    }
+    const float* planes = padded(input, scratch, team);
     team.run(parts_, [&](std::size_t part) {
       const Share rows = share(out_[0] * out_[2], part, parts_);
-      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-        const std::int64_t image = row / out_[2];
-        const std::int64_t y = row % out_[2];
-        runRow(planes + (image * in_[1] * height_ + y * window_.stride.h) * width_,
-               output + row * out_[3] * output_pitch_);
-      }
+      for (std::int64_t row = rows.begin; row < rows.end; ++row)
+        runRow(planes, row, output + row * out_[3] * output_pitch_);
     });
     return {};
   }
+
+  /// The input with its padding: itself or a copy in the scratch memory.
+  const float* padded(const float* input, std::span<std::byte> scratch, Team& team) const {
+    if (!padded_) return input;
+    auto* copy = reinterpret_cast<float*>(scratch.data());
+    pad(input, copy, team);
+    return copy;
+  }
+  /// A row of results, of all images' rows.
+  void runRow(const float* planes, std::int64_t row, float* y) const {
+    const std::int64_t image = row / out_[2];
+    const std::int64_t top = row % out_[2] * window_.stride.h;
+    runColumns(planes + (image * in_[1] * height_ + top) * width_, y);
+  }
+  std::size_t parts() const { return parts_; }
   std::size_t weightBytes() const override { return weights_.bytes(); }
   std::size_t scratchBytes() const override {
     return padded_ ? static_cast<std::size_t>(in_[0] * in_[1] * height_ * width_) * sizeof(float)
@@ -326,11 +332,12 @@ class PlanarConv final : public ConvKernel {
     });
   }
 
-  void runRow(const float* x, float* y) const {
-    std::array<const float*, 16> inputs{};
-    for (std::int64_t column = 0; column < out_[3]; column += table_.pixels) {
+  void runColumns(const float* x, float* y) const {
+    constexpr std::int64_t kMost = 48;
+    std::array<const float*, kMost> inputs{};
+    for (std::int64_t column = 0; column < out_[3]; column += kMost) {
       OffsetPixels pixels;
-      pixels.count = std::min(table_.pixels, out_[3] - column);
+      pixels.count = std::min(kMost, out_[3] - column);
       for (std::int64_t i = 0; i < pixels.count; ++i)
         inputs[static_cast<std::size_t>(i)] = x + (column + i) * window_.stride.w;
       pixels.inputs = inputs.data();
@@ -354,6 +361,53 @@ class PlanarConv final : public ConvKernel {
   std::int64_t height_, width_;
   std::vector<std::int64_t> offsets_;
   std::size_t parts_;
+};
+
+/// A first layer whose results are stored in integers, row by row.
+class PlanarBytes final : public ByteKernel {
+ public:
+  PlanarBytes(const IntegerConv& conv, const KernelTable& table)
+      : table_(table),
+        planar_(conv.problem, table),
+        factor_(1.0F / conv.output.scale),
+        low_(conv.output.dtype == DType::u8 ? 0.0F : -128.0F),
+        high_(conv.output.dtype == DType::u8 ? 255.0F : 127.0F) {
+    const Shape& out = conv.output.layout.shape;
+    rows_ = out[0] * out[2];
+    row_numbers_ = out[3] * out[1];
+  }
+
+  Status run(const std::byte* input, const std::byte*, std::byte* output,
+             std::span<std::byte> scratch, Team& team) override {
+    const float* planes = planar_.padded(reinterpret_cast<const float*>(input), scratch, team);
+    auto* rows = reinterpret_cast<float*>(scratch.data() + rowsAt());
+    auto* y = reinterpret_cast<std::uint8_t*>(output);
+    team.run(planar_.parts(), [&](std::size_t part) {
+      float* sums = rows + static_cast<std::int64_t>(part) * rowPitch();
+      const Share own = share(rows_, part, planar_.parts());
+      for (std::int64_t row = own.begin; row < own.end; ++row) {
+        planar_.runRow(planes, row, sums);
+        table_.quantize(sums, factor_, low_, high_, y + row * row_numbers_, row_numbers_);
+      }
+    });
+    return {};
+  }
+  std::size_t weightBytes() const override { return planar_.weightBytes(); }
+  std::size_t scratchBytes() const override {
+    return rowsAt() + planar_.parts() * static_cast<std::size_t>(rowPitch()) * sizeof(float);
+  }
+
+ private:
+  static constexpr std::size_t kLine = 64;  // bytes
+
+  std::size_t rowsAt() const { return (planar_.scratchBytes() + kLine - 1) / kLine * kLine; }
+  std::int64_t rowPitch() const { return (row_numbers_ + 15) / 16 * 16; }
+
+  const KernelTable& table_;
+  PlanarConv planar_;
+  float factor_, low_, high_;
+  std::int64_t rows_;
+  std::int64_t row_numbers_;
 };
 
 /// One filter for each channel.
@@ -441,6 +495,10 @@ std::unique_ptr<ConvKernel> makeOwnConv(const ConvProblem& p, const KernelTable&
   if (isDepthwise(p)) return std::make_unique<DepthwiseConv>(p, table);
   if (isPointwise(p)) return std::make_unique<PointwiseConv>(p, table);
   return std::make_unique<WindowConv>(p, table);
+}
+
+std::unique_ptr<ByteKernel> makePlanarBytes(const IntegerConv& conv, const KernelTable& table) {
+  return std::make_unique<PlanarBytes>(conv, table);
 }
 
 }  // namespace narrows::executor

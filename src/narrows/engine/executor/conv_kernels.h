@@ -17,4 +17,7 @@ bool ownConvTakes(const ConvProblem& problem);
 /// The own kernel for a problem that `ownConvTakes` accepts.
 std::unique_ptr<ConvKernel> makeOwnConv(const ConvProblem& problem, const KernelTable& table);
 
+/// The kernel for a planar problem whose input is f32 and whose output a dense map of integers.
+std::unique_ptr<ByteKernel> makePlanarBytes(const IntegerConv& conv, const KernelTable& table);
+
 }  // namespace narrows::executor

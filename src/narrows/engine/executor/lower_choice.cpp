@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "narrows/engine/executor/conv_kernels.h"
 #include "narrows/engine/executor/lowering.h"
 
 namespace narrows::executor {
@@ -78,19 +79,35 @@ void Lowering::chooseIntegers() {
 
 /// Whether a result is stored in integers: nobody reads it otherwise.
 bool Lowering::keepsIntegers(const Fused& fused) const {
-  const ValueId id = fused.result;
-  if (graph_.isOutput(id) || places_[id.index()] || !rangeOf(id)) return false;
+  if (options_.int8_ranges == nullptr || !rangeOf(fused.result)) return false;
   if (fused.epilogue.residual.valid() && !rangeOf(fused.epilogue.residual)) return false;
+  return isReadInIntegers(fused.result);
+}
+
+/// Whether all that read a value take integers.
+bool Lowering::isReadInIntegers(ValueId id) const {
+  if (graph_.isOutput(id) || places_[id.index()]) return false;
   // A sum that a convolution does itself is one reader of its residual.
   const auto readers = graph_.consumers(id);
   auto count = std::count_if(readers.begin(), readers.end(), [&](NodeId reader) {
-    return integer_[reader.index()] && graph_.node(reader).inputs[0] == id;
+    const Node& node = graph_.node(reader);
+    return (integer_[reader.index()] && node.inputs[0] == id) || poolsIntegers(node);
   });
   const auto [first, last] = adders_.equal_range(id.index());
   for (auto it = first; it != last; ++it) {
     if (keepsIntegers(fusion_.fused(it->second))) ++count;
   }
   return count == std::ssize(readers);
+}
+
+/// Whether a pool takes the integers that it is given and passes them on. Backends that store
+/// nothing else have a form of their own for them.
+bool Lowering::poolsIntegers(const Node& node) const {
+  const auto* pool = std::get_if<MaxPool2d>(&node.op);
+  return pool != nullptr && !backend_.storesIntegersOnly() && node.outputs.size() == 1 &&
+         hasIntegerPool(pool->window, graph_.shape(node.inputs[0]),
+                        graph_.shape(node.outputs[0])) &&
+         isReadInIntegers(node.outputs[0]);
 }
 
 Lowering::Scaled Lowering::newScaled(ValueId id, const Shape& map) {
@@ -231,6 +248,22 @@ Status Lowering::emitIntegers(ConvProblem& problem, const Node& node, const Fuse
     result.layout = rowMajor(shape);
   }
   define(fused.result, result);
+  return {};
+}
+
+/// A first layer in f32 whose results only integers are made of.
+Status Lowering::emitPlanarIntegers(const ConvProblem& problem, const Operand& input,
+                                    const Fused& fused) {
+  const Shape& shape = graph_.shape(fused.result);
+  const Scaled output = newScaled(fused.result, shape);
+  IntegerConv conv;
+  conv.problem = problem;
+  conv.problem.output = output.operand.layout;
+  conv.input = {input.layout, input.dtype, 1};
+  conv.output = {output.operand.layout, output.operand.dtype, output.scale};
+  emit(makeByteStep(makePlanarBytes(conv, tools_.kernels), input, nullptr, output.operand, tools_),
+       std::array{input, output.operand});
+  integers_[fused.result.index()] = output;
   return {};
 }
 

@@ -50,6 +50,10 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
   problem.threads = tools_.team.size();
   if (integer_[current_.index()]) return emitIntegers(problem, node, fused);
   problem.input = operandOf(node.inputs[0]).layout;
+  if (isPlanar(problem) && !fused.epilogue.residual.valid() && !streamed_[current_.index()] &&
+      !backend_.storesIntegersOnly() && keepsIntegers(fused)) {
+    return emitPlanarIntegers(problem, operandOf(node.inputs[0]), fused);
+  }
   Operand output = mapTarget(fused.result);
   problem.output = output.layout;
   std::optional<Operand> residual;

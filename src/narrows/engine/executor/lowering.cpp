@@ -259,6 +259,15 @@ Status Lowering::lowerNode(NodeId id) {
   if (const auto* binary = std::get_if<Binary>(&node.op); binary && hasBinary(binary->kind))
     return lowerBinary(node, *binary);
   if (const auto* pool = std::get_if<MaxPool2d>(&node.op)) {
+    if (const auto& integers = integers_[node.inputs[0].index()]; integers && poolsIntegers(node)) {
+      const Scaled x = *integers;
+      const Shape& shape = graph_.shape(node.outputs[0]);
+      const Scaled y{newOperand(x.operand.dtype, channelsLast(shape, shape[1])), x.scale};
+      emit(makeIntegerPool(pool->window, x.operand, y.operand, tools_),
+           std::array{x.operand, y.operand});
+      integers_[node.outputs[0].index()] = y;
+      return {};
+    }
     const Operand x = inForm(node.inputs[0], Form::map);
     const Operand y = mapTarget(node.outputs[0]);
     emit(makeMaxPool(pool->window, x, y, tools_), std::array{x, y});

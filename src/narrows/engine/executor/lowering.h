@@ -56,10 +56,13 @@ class Lowering {
   };
   std::optional<ValueRange> rangeOf(ValueId id) const;
   bool keepsIntegers(const Fused& fused) const;
+  bool isReadInIntegers(ValueId id) const;
+  bool poolsIntegers(const Node& node) const;
   Scaled newScaled(ValueId id, const Shape& map);
   Result<Scaled> integersOf(ValueId id);
   Operand asPixels(ValueId id);
   Status emitIntegers(ConvProblem& problem, const Node& node, const Fused& fused);
+  Status emitPlanarIntegers(const ConvProblem& problem, const Operand& input, const Fused& fused);
   Status emitRescale(const Operand& source, float from_scale, const Operand& to, float to_scale);
 
   // Nodes.

@@ -190,6 +190,57 @@ TEST_P(Integers, StayNearTheReferenceOnRandomGraphs) {
   EXPECT_LT(total / count, 0.03);
 }
 
+/// A first layer, a pool and a layer that reads integers: the pool's inputs and results are whole
+/// numbers that integers hold as they are.
+TEST_P(Integers, PassThroughPools) {
+  const auto reference = *makeEngine("reference");
+  const auto engine = *makeEngine(GetParam());
+  for (const bool positive : {true, false}) {
+    for (const std::int64_t channels : {16, 21}) {
+      SCOPED_TRACE(fmt::format("{} channels, {}", channels, positive ? "positive" : "any sign"));
+      Graph graph;
+      const ValueId x = graph.addInput("x", {DType::f32, Shape{1, 3, 23, 31}});
+      Tensor weights(DType::f32, Shape{channels, 3, 3, 3});
+      std::int64_t next = 0;
+      for (float& w : weights.mutableAs<float>()) w = static_cast<float>(next++ * 5 % 7 - 3);
+      const ValueId w = graph.addConstant("w", std::move(weights));
+      Conv2d window;
+      window.window.kernel = {3, 3};
+      window.window.pads = {1, 1, 1, 1};
+      ValueId value = *graph.add(window, {x, w}, "window", "sums");
+      if (positive) value = *graph.add(Unary{UnaryKind::relu}, {value}, "relu", "cut");
+      MaxPool2d pool;
+      pool.window.kernel = {3, 3};
+      pool.window.stride = {2, 2};
+      pool.window.pads = {1, 1, 1, 1};
+      const ValueId most = *graph.add(pool, {value}, "pool", "most");
+      Tensor mixing(DType::f32, Shape{5, channels, 1, 1});
+      for (float& v : mixing.mutableAs<float>()) v = next++ % 3 == 0 ? 127.0F : -2.0F;
+      const ValueId v = graph.addConstant("v", std::move(mixing));
+      const ValueId mixed = *graph.add(Conv2d{}, {most, v}, "mix", "mixed");
+      ASSERT_TRUE(graph.setOutputs({*graph.add(Unary{UnaryKind::abs}, {mixed}, "abs", "y")}).ok());
+      std::vector<Tensor> inputs;
+      inputs.emplace_back(TensorType{DType::f32, Shape{1, 3, 23, 31}});
+      for (float& value_in : inputs[0].mutableAs<float>())
+        value_in = static_cast<float>(next++ * 3 % 5 % 2);
+      const ValueRange range = positive ? ValueRange{0, 255} : ValueRange{-127, 127};
+      EngineOptions options;
+      options.int8_ranges = std::make_shared<const ValueRanges>(ValueRanges{
+          {"sums", range}, {"cut", range}, {"most", range}, {"mixed", {-127e3F, 127e3F}}});
+      const auto expected = results(*reference, graph, {}, inputs);
+      for (const std::size_t threads : {1, 2}) {
+        options.threads = threads;
+        const auto actual = results(*engine, graph, options, inputs);
+        ASSERT_EQ(actual.size(), 1u);
+        // XNNPACK stores the sums of integers in bytes, too.
+        const float step = GetParam() == "xnnpack" ? 500 : 0;
+        for (std::size_t i = 0; i < expected[0].as<float>().size(); ++i)
+          ASSERT_NEAR(actual[0].as<float>()[i], expected[0].as<float>()[i], step) << i;
+      }
+    }
+  }
+}
+
 /// Maps with an odd number of rows and many channels: two threads share the channels.
 TEST_P(Integers, AndFloatsComeOutAlikeOnAnyThreadCount) {
   const auto reference = *makeEngine("reference");

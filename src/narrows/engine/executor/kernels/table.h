@@ -49,7 +49,8 @@ struct TappedPixels {
   std::int64_t count = 0;
 };
 
-/// Results whose input numbers lie at the same offsets from each pixel's first one.
+/// Results whose input numbers lie at the same offsets from each pixel's first one; any number of
+/// pixels.
 struct OffsetPixels {
   const float* const* inputs = nullptr;  // one for each pixel
   const std::int64_t* offsets = nullptr;
@@ -115,6 +116,10 @@ struct KernelTable {
   void (*activate)(const Activation& activation, const float* x, float* y, std::int64_t count);
   void (*arithmetic)(Arithmetic kind, const BinaryRun& run, const Activation& activation);
   void (*exponential)(const float* x, float* y, std::int64_t count);
+  /// Bytes of x * factor between low and high, whole numbers of one byte; of two that are equally
+  /// near the even one.
+  void (*quantize)(const float* x, float factor, float low, float high, std::uint8_t* y,
+                   std::int64_t count);
 };
 
 /// The tables that this CPU can run, the fastest first.
