@@ -23,7 +23,7 @@ using context::States;
 /// Classes with tables.
 constexpr std::size_t kTables = kContextClasses - 1;
 static_assert(kTables == 8, "one load takes the lengths of all classes");
-constexpr std::size_t kLengthsPerSum = 256;
+constexpr std::size_t kLengthsPerSum = 512;
 
 /// Code lengths of frequencies in 1/16 bit, by which the sender chooses; those that do not occur
 /// are dear.
@@ -44,27 +44,45 @@ bool allZero(std::span<const std::uint8_t> units) {
   return any == 0;
 }
 
-/// Adds the lengths of all classes for each entry. At most kLengthsPerSum entries, so that 16 bits
-/// hold their sums.
+/// Lists the entries of units in the rows of their contexts, and adds the lengths of all classes
+/// for each, two by two: no more than 255 for both. At most kLengthsPerSum units, so that 16 bits
+/// hold the sums.
 #if defined(__SSE2__)
-void addLengths(const std::uint8_t* lengths, const std::uint16_t* entries, std::size_t count,
-                std::array<std::uint32_t, kTables>& sums) {
+void listEntries(const std::uint16_t* rows, const std::uint8_t* lengths,
+                 const std::uint16_t* contexts, const std::uint8_t* units, std::size_t count,
+                 std::uint16_t* entries, std::array<std::uint32_t, kTables>& sums) {
   const __m128i zero = _mm_setzero_si128();
   __m128i total = zero;
-  for (std::size_t k = 0; k < count; ++k) {
-    const __m128i eight =
-        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(lengths + entries[k] * kTables));
-    total = _mm_add_epi16(total, _mm_unpacklo_epi8(eight, zero));
+  const auto add = [&](std::size_t k) {
+    const unsigned entry = unsigned{rows[contexts[k]]} + units[k];
+    entries[k] = static_cast<std::uint16_t>(entry);
+    return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(lengths + entry * kTables));
+  };
+  std::size_t k = 0;
+  for (; k + 2 <= count; k += 2) {
+    const __m128i first = add(k);
+    const __m128i both = _mm_adds_epu8(first, add(k + 1));
+    total = _mm_add_epi16(total, _mm_unpacklo_epi8(both, zero));
   }
+  if (k < count) total = _mm_add_epi16(total, _mm_unpacklo_epi8(add(k), zero));
   std::array<std::uint16_t, kTables> part{};
   _mm_storeu_si128(reinterpret_cast<__m128i*>(part.data()), total);
   for (std::size_t t = 0; t < kTables; ++t) sums[t] += part[t];
 }
 #else
-void addLengths(const std::uint8_t* lengths, const std::uint16_t* entries, std::size_t count,
-                std::array<std::uint32_t, kTables>& sums) {
+void listEntries(const std::uint16_t* rows, const std::uint8_t* lengths,
+                 const std::uint16_t* contexts, const std::uint8_t* units, std::size_t count,
+                 std::uint16_t* entries, std::array<std::uint32_t, kTables>& sums) {
   for (std::size_t k = 0; k < count; ++k) {
-    for (std::size_t t = 0; t < kTables; ++t) sums[t] += lengths[entries[k] * kTables + t];
+    entries[k] = static_cast<std::uint16_t>(rows[contexts[k]] + units[k]);
+  }
+  for (std::size_t k = 0; k < count; k += 2) {
+    const std::uint8_t* first = lengths + entries[k] * kTables;
+    const std::uint8_t* second = k + 1 < count ? lengths + entries[k + 1] * kTables : nullptr;
+    for (std::size_t t = 0; t < kTables; ++t) {
+      const unsigned both = first[t] + (second == nullptr ? 0U : second[t]);
+      sums[t] += std::min(both, 255U);
+    }
   }
 }
 #endif
@@ -90,7 +108,8 @@ class ContextCoder final : public LosslessCoder {
  public:
   ContextCoder(const SymbolLayout& layout, const ContextTables& tables, UnitSearch search)
       : LosslessCoder(layout),
-        grid_(layout),
+        grid_(layout, search == UnitSearch::scalar ? context::scalarPlaneLoops()
+                                                   : context::avx2PlaneLoops()),
         parts_(grid_.lowBits() > 0 ? 2 : 1),
         plane_units_(grid_.unitsPerPlane()),
         units_(plane_units_ * parts_),
@@ -115,7 +134,6 @@ class ContextCoder final : public LosslessCoder {
   void orderPlanes();
   void formGroups(std::size_t lanes);
   void encodePlane(std::size_t plane, std::uint16_t* entries);
-  std::size_t bestClass(std::size_t plane, const std::uint16_t* entries) const;
   Status decodePlanes(const std::uint16_t* next, const std::uint16_t* end,
                       std::uint32_t first_state, std::span<std::uint8_t> symbols);
   const std::uint16_t* decodeGroup(std::size_t first, std::size_t last, States& states,
@@ -159,6 +177,9 @@ class ContextCoder final : public LosslessCoder {
   std::size_t high_rows_ = 0;
   std::vector<std::uint8_t> row_of_;
   std::vector<std::uint8_t> low_row_of_;
+  /// Entry of a unit 0 in the row of each context, and of each low one.
+  std::vector<std::uint16_t> first_entry_;
+  std::vector<std::uint16_t> low_first_entry_;
   std::vector<std::uint16_t> ends_;
   std::vector<Range> ranges_;
   /// Code lengths in 1/16 bit; those of all classes for a unit in a row side by side.
@@ -191,6 +212,10 @@ void ContextCoder::copyTables(const ContextTables& tables) {
   high_rows_ = tables.highRows();
   row_of_.assign(tables.rowOf().begin(), tables.rowOf().end());
   low_row_of_.assign(tables.lowRowOf().begin(), tables.lowRowOf().end());
+  for (const std::uint8_t row : row_of_)
+    first_entry_.push_back(static_cast<std::uint16_t>(row * kUnitSymbols));
+  for (const std::uint8_t row : low_row_of_)
+    low_first_entry_.push_back(static_cast<std::uint16_t>((high_rows_ + row) * kUnitSymbols));
   const std::size_t entries = kTables * rows_ * kUnitSymbols;
   ends_.assign(entries + 1, static_cast<std::uint16_t>(kContextTotal));
   ranges_.resize(entries);
@@ -250,20 +275,8 @@ void ContextCoder::formGroups(std::size_t lanes) {
   }
 }
 
-/// The class in which the plane with these entries has the shortest code, its own included.
-std::size_t ContextCoder::bestClass(std::size_t plane, const std::uint16_t* entries) const {
-  std::array<std::uint32_t, kTables> sums{};
-  for (std::size_t begin = 0; begin < units_; begin += kLengthsPerSum) {
-    const std::size_t count = std::min(kLengthsPerSum, units_ - begin);
-    addLengths(lengths_.data(), entries + begin, count, sums);
-  }
-  const std::vector<std::uint8_t>& length_of = codeLengths();
-  for (std::size_t t = 0; t < kTables; ++t) sums[t] += length_of[classRange(plane, t + 1) >> 16];
-  return 1 + static_cast<std::size_t>(std::min_element(sums.begin(), sums.end()) - sums.begin());
-}
-
-/// Lists the entries of a plane in the order in which the decoder takes them, and chooses its
-/// class.
+/// Lists the entries of a plane in the order in which the decoder takes them, and chooses the class
+/// in which it has the shortest code, that of the class included.
 void ContextCoder::encodePlane(std::size_t plane, std::uint16_t* entries) {
   const std::uint8_t* high = highOf(plane);
   const std::uint8_t* low = lowOf(plane);
@@ -271,21 +284,31 @@ void ContextCoder::encodePlane(std::size_t plane, std::uint16_t* entries) {
   const std::uint16_t* low_contexts = contexts + plane_units_;
   grid_.planeContexts(high, low, guesser_.guess(plane, 0), contexts_.data(),
                       parts_ == 2 ? contexts_.data() + plane_units_ : nullptr);
-  const auto entry = [](std::size_t row, std::uint8_t unit) {
-    return static_cast<std::uint16_t>(row * kUnitSymbols + unit);
-  };
+  std::array<std::uint32_t, kTables> sums{};
   std::uint16_t* out = entries;
+  const auto list = [&](const std::vector<std::uint16_t>& first_entry,
+                        const std::uint16_t* contexts_of, const std::uint8_t* units,
+                        std::size_t count) {
+    for (std::size_t begin = 0; begin < count; begin += kLengthsPerSum) {
+      const std::size_t some = std::min(kLengthsPerSum, count - begin);
+      listEntries(first_entry.data(), lengths_.data(), contexts_of + begin, units + begin, some,
+                  out, sums);
+      out += some;
+    }
+  };
   if (parts_ == 1) {
-    for (std::size_t k = 0; k < plane_units_; ++k) out[k] = entry(row_of_[contexts[k]], high[k]);
+    list(first_entry_, contexts, high, plane_units_);
   } else {
     const std::size_t columns = grid_.columns();
     for (std::size_t k = 0; k < plane_units_; k += columns) {
-      for (std::size_t j = k; j < k + columns; ++j) *out++ = entry(row_of_[contexts[j]], high[j]);
-      for (std::size_t j = k; j < k + columns; ++j)
-        *out++ = entry(high_rows_ + low_row_of_[low_contexts[j]], low[j]);
+      list(first_entry_, contexts + k, high + k, columns);
+      list(low_first_entry_, low_contexts + k, low + k, columns);
     }
   }
-  class_of_[plane] = static_cast<std::uint8_t>(bestClass(plane, entries));
+  const std::vector<std::uint8_t>& length_of = codeLengths();
+  for (std::size_t t = 0; t < kTables; ++t) sums[t] += length_of[classRange(plane, t + 1) >> 16];
+  class_of_[plane] =
+      static_cast<std::uint8_t>(1 + (std::min_element(sums.begin(), sums.end()) - sums.begin()));
 }
 
 Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::size_t limit,

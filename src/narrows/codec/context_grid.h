@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "narrows/codec/context_plane_loops.h"
 #include "narrows/codec/lossless.h"
 
 /// How the context coder sees a map. A plane is cut into units of up to four bits: four neighbours
@@ -21,10 +22,12 @@ inline constexpr std::size_t kUnitSymbols = 16;
 /// the numbers.
 class ContextGrid {
  public:
-  explicit ContextGrid(const SymbolLayout& layout);
+  explicit ContextGrid(const SymbolLayout& layout,
+                       context::PlaneLoops loops = context::avx2PlaneLoops());
 
   /// The layout given; planes of one symbol each (features without a place) as one row instead.
   const SymbolLayout& layout() const { return layout_; }
+  const context::PlaneLoops& loops() const { return loops_; }
   /// Units in a row, and in a plane.
   std::size_t columns() const { return columns_; }
   std::size_t unitsPerPlane() const { return columns_ * layout_.height; }
@@ -60,7 +63,7 @@ class ContextGrid {
 
   /// Units that may be read, and parts that may be written, beyond rows of high units: before them
   /// and after them. What the units are does not matter.
-  static constexpr std::size_t kRowSlack = 16;
+  static constexpr std::size_t kRowSlack = context::kPlaneSlack;
 
   /// The parts of the contexts of row `y` that come from above and from the reference plane:
   /// `above` and `reference` are rows of high units, `above` unused for y = 0, `reference` null
@@ -100,25 +103,15 @@ class ContextGrid {
   static constexpr std::size_t kLowContexts = 16 * 5 * 5;
 
   unsigned aboveOfIndex(std::size_t index) const;
-  /// Above parts, to be multiplied by left_count_, of the first and of the last unit of a row.
-  struct RowEnds {
-    std::size_t first = 0;
-    std::size_t last = 0;
-  };
-  template <int Bits>
-  RowEnds endsAbove(const std::uint8_t* above) const;
-  template <int Bits>
-  void rowParts(const std::uint8_t* above, std::uint16_t* parts) const;
   void firstRowParts(std::uint16_t* parts) const;
-  template <int PerUnit>
-  void splitRows(const std::uint8_t* symbols, std::uint8_t* high) const;
-  template <int Bits>
-  void insideContexts(const std::uint8_t* high, const std::uint8_t* reference,
-                      std::uint16_t* contexts) const;
+  context::ContextTask taskOf(const std::uint8_t* units, const std::uint8_t* above,
+                              const std::uint8_t* guess, std::size_t count,
+                              std::uint16_t* contexts) const;
   void lowContextsOf(const std::uint8_t* high, const std::uint8_t* low,
                      std::uint16_t* contexts) const;
 
   SymbolLayout layout_;
+  context::PlaneLoops loops_;
   int symbols_per_unit_ = 1;
   int high_bits_ = 4;
   int low_bits_ = 0;
@@ -132,7 +125,14 @@ class ContextGrid {
   std::array<std::uint16_t, kUnitSymbols> left_parts_{};
   std::array<std::uint16_t, kUnitSymbols> low_left_parts_{};
   std::array<std::uint8_t, kUnitSymbols> spread_first_{};
-  std::array<std::uint8_t, kUnitSymbols> spread_last_{};
+  /// Units of a row without fill, units in whole blocks of the loops, and rows from the first on
+  /// that are made in those.
+  std::size_t whole_units_ = 0;
+  std::size_t block_units_ = 0;
+  std::size_t rows_in_blocks_ = 0;
+  /// 0xFF for the first, or the last, unit of each row of a plane but one.
+  std::vector<std::uint8_t> first_mask_;
+  std::vector<std::uint8_t> last_mask_;
 };
 
 }  // namespace narrows

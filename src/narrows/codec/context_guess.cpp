@@ -42,18 +42,13 @@ void ContextGuesser::note(std::size_t index, const std::uint8_t* values) {
   std::uint8_t* ahead = seen.ahead.data();
   std::uint8_t* behind = seen.behind.data();
   const std::size_t inside = count - width;
-  for (std::size_t i = 0; i < inside; ++i) {
-    ahead[i] = static_cast<std::uint8_t>(values[i + 1] + values[i + width]);
-  }
+  const auto addBytes = grid_.loops().addBytes;
+  addBytes(values + 1, values + width, inside, ahead);
   for (std::size_t i = inside; i + 1 < count; ++i) ahead[i] = values[i + 1];
   ahead[count - 1] = 0;
   behind[0] = 0;
   for (std::size_t i = 1; i < std::min(width, count); ++i) behind[i] = values[i - 1];
-  if (width < count) {
-    for (std::size_t i = width; i < count; ++i) {
-      behind[i] = static_cast<std::uint8_t>(values[i - 1] + values[i - width]);
-    }
-  }
+  if (width < count) addBytes(values + width - 1, values, inside, behind + width);
 }
 
 const std::uint8_t* ContextGuesser::guess(std::size_t index, std::size_t slot) {

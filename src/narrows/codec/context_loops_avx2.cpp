@@ -43,7 +43,7 @@ NARROWS_AVX2 inline __m256i loadRow(const std::array<std::uint32_t, kEight>& row
 }
 
 /// Start and end of a unit's range as they lie in its row.
-NARROWS_AVX2 inline __m128i loadPair(const std::uint16_t* at) {
+NARROWS_AVX2 inline __m128i loadPair(const std::uint8_t* at) {
   return _mm_loadu_si32(at);
 }
 
@@ -52,33 +52,38 @@ enum class Left { itself, by_table, masked };
 
 template <Left kLeft>
 NARROWS_AVX2 inline std::size_t contextOf(const RowsToDecode& rows, const LaneRow& lane,
-                                          std::size_t j) {
+                                          std::size_t j, std::size_t left) {
   const std::size_t part = lane.parts[j];
-  if constexpr (kLeft == Left::itself) return part + lane.left;
-  const std::size_t left = rows.left_parts[lane.left];
-  return part + (kLeft == Left::masked ? left & lane.masks[j] : left);
+  if constexpr (kLeft == Left::itself) return part + left;
+  const std::size_t left_part = rows.left_parts[left];
+  return part + (kLeft == Left::masked ? left_part & lane.masks[j] : left_part);
 }
 
 /// One unit in each of eight lanes; those not in `active` leave no trace.
-template <Left kLeft>
-NARROWS_AVX2 inline __m256i decodeEight(const RowsToDecode& rows, LaneRow* lane, std::size_t j,
-                                        __m256i state, unsigned active,
+template <Left kLeft, bool kFirst>
+NARROWS_AVX2 inline __m256i decodeEight(const RowsToDecode& rows, const LaneRow* lane,
+                                        std::size_t j, __m256i state, unsigned active,
                                         const std::uint16_t*& next) {
   const __m256i total_mask = _mm256_set1_epi32(static_cast<int>(kContextTotal - 1));
   const __m256i slot = _mm256_and_si256(state, total_mask);
-  alignas(32) std::array<std::uint32_t, kEight> slots{};
-  _mm256_store_si256(reinterpret_cast<__m256i*>(slots.data()), slot);
+  // A unit has passed every end that is below slot + 1, which stands twice in 32 bits here.
+  const __m256i limit = _mm256_add_epi32(slot, _mm256_set1_epi32(1));
+  alignas(32) std::array<std::uint32_t, kEight> limits{};
+  _mm256_store_si256(reinterpret_cast<__m256i*>(limits.data()),
+                     _mm256_or_si256(limit, _mm256_slli_epi32(limit, 16)));
   __m128i pair[kEight];
   for (std::size_t l = 0; l < kEight; ++l) {
-    const std::size_t row = rows.row_of[contextOf<kLeft>(rows, lane[l], j)];
+    const std::size_t left = kFirst ? lane[l].left : lane[l].units[j - 1];
+    const std::size_t row = rows.row_of[contextOf<kLeft>(rows, lane[l], j, left)];
     const std::uint16_t* ends = lane[l].ends + row * kUnitSymbols;
-    const __m256i above =
-        _mm256_cmpgt_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(ends)),
-                           _mm256_set1_epi16(static_cast<short>(slots[l])));
-    const auto unit = static_cast<std::uint32_t>(
-        std::countr_zero(static_cast<unsigned>(_mm256_movemask_epi8(above))) >> 1);
-    lane[l].left = lane[l].units[j] = static_cast<std::uint8_t>(unit);
-    pair[l] = loadPair(ends + unit - 1);
+    const __m256i passed =
+        _mm256_cmpgt_epi16(_mm256_set1_epi32(static_cast<int>(limits[l])),
+                           _mm256_loadu_si256(reinterpret_cast<const __m256i*>(ends)));
+    // Two bits for each unit.
+    const auto units =
+        static_cast<unsigned>(std::popcount(static_cast<unsigned>(_mm256_movemask_epi8(passed))));
+    lane[l].units[j] = static_cast<std::uint8_t>(units >> 1);
+    pair[l] = loadPair(reinterpret_cast<const std::uint8_t*>(ends - 1) + units);
   }
   const __m256i pairs = _mm256_set_m128i(_mm_unpacklo_epi64(_mm_unpacklo_epi32(pair[4], pair[5]),
                                                             _mm_unpacklo_epi32(pair[6], pair[7])),
@@ -113,15 +118,20 @@ NARROWS_AVX2 const std::uint16_t* decodeRowsBy(RowsToDecode& rows, States& state
   auto* const at = reinterpret_cast<__m256i*>(states.data());
   __m256i first = _mm256_loadu_si256(at);
   __m256i second = _mm256_loadu_si256(at + 1);
+  const LaneRow* lane = rows.lane.data();
+  const unsigned upper = active >> kEight;
+  const std::size_t columns = rows.columns;
   if (used == kEight) {
-    for (std::size_t j = 0; j < rows.columns; ++j) {
-      first = decodeEight<kLeft>(rows, rows.lane.data(), j, first, active, next);
+    first = decodeEight<kLeft, true>(rows, lane, 0, first, active, next);
+    for (std::size_t j = 1; j < columns; ++j) {
+      first = decodeEight<kLeft, false>(rows, lane, j, first, active, next);
     }
   } else {
-    for (std::size_t j = 0; j < rows.columns; ++j) {
-      first = decodeEight<kLeft>(rows, rows.lane.data(), j, first, 0xFF, next);
-      second =
-          decodeEight<kLeft>(rows, rows.lane.data() + kEight, j, second, active >> kEight, next);
+    first = decodeEight<kLeft, true>(rows, lane, 0, first, 0xFF, next);
+    second = decodeEight<kLeft, true>(rows, lane + kEight, 0, second, upper, next);
+    for (std::size_t j = 1; j < columns; ++j) {
+      first = decodeEight<kLeft, false>(rows, lane, j, first, 0xFF, next);
+      second = decodeEight<kLeft, false>(rows, lane + kEight, j, second, upper, next);
     }
   }
   alignas(32) States after;
@@ -133,7 +143,8 @@ NARROWS_AVX2 const std::uint16_t* decodeRowsBy(RowsToDecode& rows, States& state
 
 NARROWS_AVX2 const std::uint16_t* decodeRows(RowsToDecode& rows, States& states,
                                              const std::uint16_t* next) {
-  if (rows.lanes < kFewestLanes) return scalarLoops().decode(rows, states, next);
+  if (rows.lanes < kFewestLanes || rows.columns == 0)
+    return scalarLoops().decode(rows, states, next);
   if (rows.lane[0].masks != nullptr) return decodeRowsBy<Left::masked>(rows, states, next);
   return rows.left_parts == nullptr ? decodeRowsBy<Left::itself>(rows, states, next)
                                     : decodeRowsBy<Left::by_table>(rows, states, next);
