@@ -2,6 +2,7 @@
 
 #include <brotli/decode.h>
 #include <brotli/encode.h>
+#include <lzma.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -68,6 +69,46 @@ Status unbrotliBytes(ByteSpan code, std::span<std::byte> bytes) {
           BROTLI_DECODER_RESULT_SUCCESS ||
       size != bytes.size()) {
     return makeError("the brotli stream is damaged");
+  }
+  return {};
+}
+
+/// The preset and its filter for `length` bytes without header and end marker.
+struct LzmaPreset {
+  lzma_options_lzma options{};
+  lzma_filter filters[2]{};
+  bool usable = false;
+
+  explicit LzmaPreset(std::size_t length) {
+    usable = !lzma_lzma_preset(&options, 9 | LZMA_PRESET_EXTREME);
+    lzma_set_ext_size(options, static_cast<std::uint64_t>(length));
+    filters[0] = {LZMA_FILTER_LZMA1EXT, &options};
+    filters[1] = {LZMA_VLI_UNKNOWN, nullptr};
+  }
+};
+
+Result<ByteVector> lzmaBytes(ByteSpan bytes) {
+  LzmaPreset preset(bytes.size());
+  ByteVector code(bytes.size() + bytes.size() / 8 + 256);
+  std::size_t size = 0;
+  if (!preset.usable ||
+      lzma_raw_buffer_encode(preset.filters, nullptr, octets(bytes), bytes.size(),
+                             octets(std::span(code)), &size, code.size()) != LZMA_OK) {
+    return makeError("lzma cannot compress");
+  }
+  code.resize(size);
+  return code;
+}
+
+Status unlzmaBytes(ByteSpan code, std::span<std::byte> bytes) {
+  LzmaPreset preset(bytes.size());
+  std::size_t read = 0;
+  std::size_t written = 0;
+  if (!preset.usable ||
+      lzma_raw_buffer_decode(preset.filters, nullptr, octets(code), &read, code.size(),
+                             octets(bytes), &written, bytes.size()) != LZMA_OK ||
+      written != bytes.size()) {
+    return makeError("the lzma stream is damaged");
   }
   return {};
 }
@@ -163,6 +204,10 @@ std::unique_ptr<LosslessCoder> makeZlibCoder(const SymbolLayout& layout) {
 
 std::unique_ptr<LosslessCoder> makeBrotliCoder(const SymbolLayout& layout) {
   return std::make_unique<PackedCoder>(layout, brotliBytes, unbrotliBytes);
+}
+
+std::unique_ptr<LosslessCoder> makeLzmaPresetCoder(const SymbolLayout& layout) {
+  return std::make_unique<PackedCoder>(layout, lzmaBytes, unlzmaBytes);
 }
 
 std::unique_ptr<LosslessCoder> makeZipCoder(const SymbolLayout& layout) {

@@ -70,7 +70,8 @@ Result<std::vector<Contender>> makeContenders(const MapCase& maps, const Contest
     contenders.push_back({"deflate-9", Role::general, makeZlibCoder(layout)});
     contenders.push_back({"zstd-19", Role::general, std::move(zstd)});
     contenders.push_back({"brotli-11", Role::general, makeBrotliCoder(layout)});
-    contenders.push_back({"lzma-9e", Role::lzma, std::move(lzma)});
+    contenders.push_back({"lzma-9e", Role::lzma, makeLzmaPresetCoder(layout)});
+    contenders.push_back({"lzma-9e small dictionary", Role::lzma_small, std::move(lzma)});
   }
   contenders.push_back({"adaptive", Role::adaptive, makeAdaptiveCoder(layout)});
   contenders.push_back({"context", Role::ours, makeContextCoder(layout, tables)});

@@ -24,8 +24,10 @@ enum class Role {
   ours_uncalibrated,
   /// General compressors: of these the best counts.
   general,
-  /// LZMA, one of the general ones.
+  /// LZMA at preset 9e as it is, one of the general ones.
   lzma,
+  /// The same with a dictionary no longer than the map; general too.
+  lzma_small,
   /// The adaptive yardstick.
   adaptive,
   /// For the table only.

@@ -22,7 +22,7 @@ struct ModelMapOptions {
   std::vector<int> bits{1, 2, 3, 4, 8};
   std::vector<Granularity> granularities{Granularity::channel, Granularity::tensor};
   /// As many as `narrows split` takes unless told.
-  std::size_t calibration_pictures = 32;
+  std::size_t calibration_pictures = 64;
   std::size_t measured_pictures = 3;
   /// Only cuts whose "MODEL/CUT" holds this text.
   std::string filter;

@@ -22,7 +22,7 @@ struct DataSourceOptions {
 struct CalibrationOptions {
   std::string path;
   std::string split;
-  std::size_t pictures = 32;
+  std::size_t pictures = 64;
 };
 
 /// Adds --data, --split, --layout and --limit.

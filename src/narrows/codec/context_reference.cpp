@@ -141,13 +141,22 @@ Likeness compare(const Samples& samples) {
   return likeness;
 }
 
-/// Planes in each stage but the last; few, so that lanes stay full.
+/// Planes in each stage but the last: where there are enough of them, as many as fill eight or all
+/// sixteen lanes.
 std::vector<std::size_t> stageSizes(std::size_t planes) {
-  const std::size_t quarter = planes / 4;
-  if (planes >= 128) return {planes / 16, planes / 16, planes / 8, quarter, quarter};
-  if (planes >= 64) return {planes / 8, planes / 8, quarter, quarter};
-  if (planes >= 16) return {quarter, quarter, quarter};
-  return {quarter, quarter};
+  constexpr std::size_t kHalf = 8;
+  constexpr std::size_t kAll = 16;
+  if (planes >= 128) {
+    const std::size_t few = planes / 16 / kHalf * kHalf;
+    const std::size_t eighth = (planes / 8 + kHalf) / kAll * kAll;
+    const std::size_t quarter = (planes / 4 + kHalf) / kAll * kAll;
+    return {few, few, eighth, quarter, quarter};
+  }
+  if (planes >= 96) return {kAll, kAll, kAll, kAll};
+  if (planes >= 64) return {kHalf, kHalf, kAll, kAll};
+  if (planes >= 48) return {kAll, kAll};
+  if (planes >= 24) return {kHalf, kHalf};
+  return {planes / 2};
 }
 
 /// The plane still without a stage that explains most of the others; what it could itself take

@@ -38,7 +38,7 @@ struct GuessTerm {
 /// Where a plane comes in the code, and how it is guessed from planes before it.
 struct ContextPlane {
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
-  static constexpr std::size_t kMaxTerms = 4;
+  static constexpr std::size_t kMaxTerms = 6;
   /// Planes of lower stages are coded first.
   std::uint8_t stage = 0;
   /// At most kMaxTerms, the most alike first; none for a plane that is not guessed.

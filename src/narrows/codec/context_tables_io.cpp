@@ -9,7 +9,10 @@
 namespace narrows {
 namespace {
 
-constexpr std::uint8_t kTablesVersion = 3;
+constexpr std::uint8_t kTablesVersion = 4;
+/// Tables of this version have room for fewer terms, and are read still.
+constexpr std::uint8_t kEarlierVersion = 3;
+constexpr std::size_t kEarlierTerms = 4;
 constexpr std::uint8_t kByPlane = 1;
 constexpr std::uint8_t kReferences = 2;
 constexpr int kCompression = 19;
@@ -22,8 +25,8 @@ std::size_t countOfLow(const ContextGrid& grid) {
 }
 
 /// Bytes of a plane's stage and guess.
-std::size_t planeBytes(std::size_t thresholds) {
-  return 2 + ContextPlane::kMaxTerms * 7 + 2 * thresholds;
+std::size_t planeBytes(std::size_t terms, std::size_t thresholds) {
+  return 2 + terms * 7 + 2 * thresholds;
 }
 
 std::size_t thresholdsOf(const std::vector<ContextPlane>& planes) {
@@ -71,16 +74,17 @@ Result<std::vector<std::uint8_t>> readRowNumbers(ByteReader& reader, std::size_t
   return numbers;
 }
 
-Result<ContextPlane> readPlane(ByteReader& reader, std::size_t thresholds) {
+/// `most_terms` is what there is room for.
+Result<ContextPlane> readPlane(ByteReader& reader, std::size_t most_terms, std::size_t thresholds) {
   ContextPlane plane;
   NARROWS_TRY(stage, reader.read<std::uint8_t>("stage of a plane"));
   NARROWS_TRY(terms, reader.read<std::uint8_t>("number of terms"));
-  if (stage >= ContextTables::kStages || terms > ContextPlane::kMaxTerms) {
+  if (stage >= ContextTables::kStages || terms > most_terms) {
     return makeError("stage {} and {} terms, there are {} and at most {}", stage, terms,
-                     ContextTables::kStages, ContextPlane::kMaxTerms);
+                     ContextTables::kStages, most_terms);
   }
   plane.stage = stage;
-  for (std::size_t i = 0; i < ContextPlane::kMaxTerms; ++i) {
+  for (std::size_t i = 0; i < most_terms; ++i) {
     NARROWS_TRY(from, reader.read<std::uint32_t>("plane of a term"));
     NARROWS_TRY(here, reader.read<std::int8_t>("weight of a term"));
     NARROWS_TRY(ahead, reader.read<std::int8_t>("weight of a term"));
@@ -163,10 +167,13 @@ Result<ContextTables> ContextTables::parse(ByteSpan bytes, const SymbolLayout& l
   ByteReader header(bytes);
   NARROWS_TRY(version, header.read<std::uint8_t>("version of context tables"));
   NARROWS_TRY(kind, header.read<std::uint8_t>("kind of context tables"));
-  if (version != kTablesVersion || kind > (kByPlane | kReferences)) {
-    return makeError("context tables of version {} and kind {}, expected version {}, kind 0 to 3",
-                     version, kind, kTablesVersion);
+  if ((version != kTablesVersion && version != kEarlierVersion) ||
+      kind > (kByPlane | kReferences)) {
+    return makeError(
+        "context tables of version {} and kind {}, expected version {} or {}, kind 0 to 3", version,
+        kind, kEarlierVersion, kTablesVersion);
   }
+  const std::size_t terms = version == kTablesVersion ? ContextPlane::kMaxTerms : kEarlierTerms;
   const ContextGrid grid(layout);
   NARROWS_TRY(high_rows, header.read<std::uint16_t>("number of rows"));
   NARROWS_TRY(low_rows, header.read<std::uint16_t>("number of rows of low units"));
@@ -182,7 +189,8 @@ Result<ContextTables> ContextTables::parse(ByteSpan bytes, const SymbolLayout& l
   const int most_value = (1 << grid.highBits()) - 1;
   const auto thresholds = static_cast<std::size_t>(most_value);
   ByteVector plain((class_rows + rows * (kContextClasses - 1)) * sizeof(Row) +
-                   references * planeBytes(thresholds) + grid.contexts() + grid.lowContexts());
+                   references * planeBytes(terms, thresholds) + grid.contexts() +
+                   grid.lowContexts());
   NARROWS_TRY(compressor, makeLzma(kCompression, plain.size()));
   NARROWS_CHECK(
       compressor->decompress(bytes.subspan(header.offset()), plain).within("context tables"));
@@ -194,7 +202,7 @@ Result<ContextTables> ContextTables::parse(ByteSpan bytes, const SymbolLayout& l
     tables.plane_classes_.push_back(row);
   }
   for (std::size_t p = 0; p < references; ++p) {
-    NARROWS_TRY(plane, readPlane(reader, thresholds).within(fmt::format("plane {}", p)));
+    NARROWS_TRY(plane, readPlane(reader, terms, thresholds).within(fmt::format("plane {}", p)));
     tables.planes_.push_back(std::move(plane));
   }
   for (std::size_t p = 0; p < references; ++p) {

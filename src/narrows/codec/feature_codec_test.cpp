@@ -532,5 +532,28 @@ TEST(DocumentedExample, IsWhatTheCodecWrites) {
   EXPECT_EQ(hex(frame), hex(parseHex(documentedExample(*page, "frame"))));
 }
 
+TEST(DocumentedExample, OfAStreamIsWhatTheCodecWrites) {
+  const auto page = readTextFile(NARROWS_SOURCE_DIR "/docs/feature-frame.md");
+  ASSERT_TRUE(page.ok()) << page.error().message;
+  FeatureInterface interface;
+  interface.type = {DType::f32, Shape{1, 1, 8, 8}};
+  interface.quantizer = {QuantizerKind::uniform, 2, Granularity::tensor, {0}, {1}};
+  interface.coder.kind = CoderKind::deflate;
+  interface.key_interval = 100;
+  Tensor map(interface.type);
+  const auto values = map.mutableAs<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(i / 8 * (i % 8) / 2 % 4);
+  }
+  auto encoder = FeatureEncoder::create(interface);
+  ASSERT_TRUE(encoder.ok());
+  ByteVector frame;
+  ASSERT_TRUE(encoder->encode(map, 258, frame).ok());
+  EXPECT_EQ(hex(frame), hex(parseHex(documentedExample(*page, "key"))));
+  encoder->acknowledge(258);
+  ASSERT_TRUE(encoder->encode(map, 259, frame).ok());
+  EXPECT_EQ(hex(frame), hex(parseHex(documentedExample(*page, "still"))));
+}
+
 }  // namespace
 }  // namespace narrows
