@@ -16,8 +16,10 @@ class RangeFinder {
   /// Runs the graph on one set of inputs.
   Status observe(std::span<const TensorView> inputs);
 
-  /// The mean over the runs of each value's smallest and largest number: single outliers of single
-  /// runs count little.
+  /// Halfway between the mean over the runs of each value's smallest and largest number and those
+  /// of all runs: single outliers of single runs count little. Values that 8 bits hold badly are
+  /// left out, so that their layers stay in f32: those of which the rounding of 255 even steps
+  /// (noise of step^2 / 12; Bennett, Spectra of Quantized Signals, 1948) comes within 35 dB.
   ValueRanges ranges() const;
 
  private:
@@ -26,7 +28,15 @@ class RangeFinder {
   std::unique_ptr<Program> program_;
   std::vector<std::string> names_;
   std::vector<Tensor> outputs_;
-  std::vector<double> lows_, highs_;
+  /// Of one value: sums over the runs, and the extremes of all.
+  struct Seen {
+    double lows = 0;
+    double highs = 0;
+    double lowest = 0;
+    double highest = 0;
+    double squares = 0;  // means of each run
+  };
+  std::vector<Seen> seen_;
   std::size_t runs_ = 0;
 };
 

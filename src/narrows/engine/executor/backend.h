@@ -40,11 +40,13 @@ class ConvKernel {
   virtual std::size_t scratchBytes() const = 0;
 };
 
-/// A map of 8-bit integers, or of f32 with scale 1: its numbers are `scale` times what is stored.
+/// A map of 8-bit integers, or of f32 with scale 1: its numbers are `scale` times what is stored
+/// less `zero`.
 struct ScaledMap {
   Layout layout;  // a dense map where it holds integers
   DType dtype = DType::f32;
   float scale = 1;
+  std::int32_t zero = 0;
 };
 
 /// A convolution of integers. Weights and bias are those of `problem`; its layouts are those of the
@@ -83,8 +85,8 @@ class Backend {
   virtual bool addsResiduals() const { return true; }
   /// Bytes behind an input that its kernels may read, though nothing depends on them.
   virtual std::size_t overread() const { return 0; }
-  /// Whether its kernels for integers store integers alone, add no residuals and apply no
-  /// activation that `applies` declines.
+  /// Whether its kernels for integers store integers alone, with zero 0, add no residuals and apply
+  /// no activation that `applies` declines.
   virtual bool storesIntegersOnly() const { return false; }
   /// A kernel for integers; an error when the library has none.
   virtual Result<std::unique_ptr<ByteKernel>> makeIntegerConv(const IntegerConv&) const {

@@ -367,11 +367,7 @@ class PlanarConv final : public ConvKernel {
 class PlanarBytes final : public ByteKernel {
  public:
   PlanarBytes(const IntegerConv& conv, const KernelTable& table)
-      : table_(table),
-        planar_(conv.problem, table),
-        factor_(1.0F / conv.output.scale),
-        low_(conv.output.dtype == DType::u8 ? 0.0F : -128.0F),
-        high_(conv.output.dtype == DType::u8 ? 255.0F : 127.0F) {
+      : table_(table), planar_(conv.problem, table), range_(byteRange(conv.output)) {
     const Shape& out = conv.output.layout.shape;
     rows_ = out[0] * out[2];
     row_numbers_ = out[3] * out[1];
@@ -387,7 +383,7 @@ class PlanarBytes final : public ByteKernel {
       const Share own = share(rows_, part, planar_.parts());
       for (std::int64_t row = own.begin; row < own.end; ++row) {
         planar_.runRow(planes, row, sums);
-        table_.quantize(sums, factor_, low_, high_, y + row * row_numbers_, row_numbers_);
+        table_.quantize(sums, range_, y + row * row_numbers_, row_numbers_);
       }
     });
     return {};
@@ -405,7 +401,7 @@ class PlanarBytes final : public ByteKernel {
 
   const KernelTable& table_;
   PlanarConv planar_;
-  float factor_, low_, high_;
+  ByteRange range_;
   std::int64_t rows_;
   std::int64_t row_numbers_;
 };
@@ -495,6 +491,11 @@ std::unique_ptr<ConvKernel> makeOwnConv(const ConvProblem& p, const KernelTable&
   if (isDepthwise(p)) return std::make_unique<DepthwiseConv>(p, table);
   if (isPointwise(p)) return std::make_unique<PointwiseConv>(p, table);
   return std::make_unique<WindowConv>(p, table);
+}
+
+ByteRange byteRange(const ScaledMap& map) {
+  const float low = map.dtype == DType::u8 ? 0.0F : -128.0F;
+  return {1.0F / map.scale, static_cast<float>(map.zero), low, low + 255.0F};
 }
 
 std::unique_ptr<ByteKernel> makePlanarBytes(const IntegerConv& conv, const KernelTable& table) {

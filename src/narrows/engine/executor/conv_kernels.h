@@ -17,6 +17,9 @@ bool ownConvTakes(const ConvProblem& problem);
 /// The own kernel for a problem that `ownConvTakes` accepts.
 std::unique_ptr<ConvKernel> makeOwnConv(const ConvProblem& problem, const KernelTable& table);
 
+/// How numbers are stored in a map of integers.
+ByteRange byteRange(const ScaledMap& map);
+
 /// The kernel for a planar problem whose input is f32 and whose output a dense map of integers.
 std::unique_ptr<ByteKernel> makePlanarBytes(const IntegerConv& conv, const KernelTable& table);
 

@@ -8,17 +8,23 @@
 namespace narrows::executor {
 namespace {
 
-/// A map of u8 where all numbers are positive, of i8 otherwise; the largest becomes the largest.
 struct IntegerForm {
   DType dtype = DType::u8;
   float scale = 1;
+  std::int32_t zero = 0;
 };
 
-IntegerForm integerForm(const ValueRange& range) {
+/// A map of u8 where all numbers are positive, of i8 otherwise; the largest becomes the largest.
+/// With `shifted`, one whose numbers reach much further on one side is of u8, too.
+IntegerForm integerForm(const ValueRange& range, bool shifted) {
+  constexpr float kMuchWider = 1.25F;
   const float most = std::max(std::abs(range.low), std::abs(range.high));
   if (!(most > 0)) return {};
-  if (range.low >= 0) return {DType::u8, most / 255.0F};
-  return {DType::i8, most / 127.0F};
+  if (range.low >= 0) return {DType::u8, most / 255.0F, 0};
+  const float width = std::max(range.high, 0.0F) - range.low;
+  if (!shifted || 2 * most < kMuchWider * width) return {DType::i8, most / 127.0F, 0};
+  const float scale = width / 255.0F;
+  return {DType::u8, scale, static_cast<std::int32_t>(std::lrintf(-range.low / scale))};
 }
 
 /// A tensor (..., K) as a map with K channels, whatever its rank; a map as it is.
@@ -111,8 +117,8 @@ bool Lowering::poolsIntegers(const Node& node) const {
 }
 
 Lowering::Scaled Lowering::newScaled(ValueId id, const Shape& map) {
-  const IntegerForm form = integerForm(*rangeOf(id));
-  return {newOperand(form.dtype, channelsLast(map, map[1])), form.scale};
+  const IntegerForm form = integerForm(*rangeOf(id), !backend_.storesIntegersOnly());
+  return {newOperand(form.dtype, channelsLast(map, map[1])), form.scale, form.zero};
 }
 
 /// The operand as a map, also of a matrix.
@@ -126,12 +132,17 @@ Operand Lowering::asPixels(ValueId id) {
   return operand;
 }
 
-Status Lowering::emitRescale(const Operand& source, float from_scale, const Operand& to,
-                             float to_scale) {
-  const Operand from = backend_.overread() > 0 ? insideArena(source) : source;
-  NARROWS_TRY(kernel, backend_.makeRescale({from.layout, from.dtype, from_scale},
-                                           {to.layout, to.dtype, to_scale}, tools_.team.size()));
-  emit(makeByteStep(std::move(kernel), from, nullptr, to, tools_), std::array{from, to});
+Status Lowering::emitRescale(const Scaled& from, const Scaled& to) {
+  ScaledMap source = from.map();
+  const Operand operand = backend_.overread() > 0 ? insideArena(from.operand) : from.operand;
+  source.layout = operand.layout;
+  if (from.operand.dtype == DType::f32 && !backend_.storesIntegersOnly()) {
+    emit(makeQuantize(operand, to.map(), to.operand, tools_), std::array{operand, to.operand});
+    return {};
+  }
+  NARROWS_TRY(kernel, backend_.makeRescale(source, to.map(), tools_.team.size()));
+  emit(makeByteStep(std::move(kernel), operand, nullptr, to.operand, tools_),
+       std::array{operand, to.operand});
   return {};
 }
 
@@ -139,7 +150,7 @@ Result<Lowering::Scaled> Lowering::integersOf(ValueId id) {
   if (integers_[id.index()]) return *integers_[id.index()];
   const Operand source = asPixels(id);
   const Scaled made = newScaled(id, source.shape());
-  NARROWS_CHECK(emitRescale(source, 1, made.operand, made.scale));
+  NARROWS_CHECK(emitRescale({source, 1, 0}, made));
   // Beside the operand in f32, which stays what others read.
   integers_[id.index()] = made;
   return made;
@@ -166,8 +177,8 @@ Status Lowering::emitStoredIntegers(ConvProblem& problem, const Node& node, cons
   if (!whole) problem.activation = Activation{};
   IntegerConv conv;
   conv.problem = problem;
-  conv.input = {input.operand.layout, input.operand.dtype, input.scale};
-  conv.output = {sums.operand.layout, sums.operand.dtype, sums.scale};
+  conv.input = input.map();
+  conv.output = sums.map();
   NARROWS_TRY(kernel, backend_.makeIntegerConv(conv));
   emit(makeByteStep(std::move(kernel), input.operand, nullptr, sums.operand, tools_),
        std::array{input.operand, sums.operand});
@@ -176,7 +187,7 @@ Status Lowering::emitStoredIntegers(ConvProblem& problem, const Node& node, cons
     return {};
   }
   Operand result = newOperand(DType::f32, channelsLast(map, map[1]));
-  NARROWS_CHECK(emitRescale(sums.operand, sums.scale, result, 1));
+  NARROWS_CHECK(emitRescale(sums, {result, 1, 0}));
   if (!whole) emitEpilogue(fused.epilogue, result);
   if (shape.rank() != 4) result.layout = rowMajor(shape);
   define(fused.result, result);
@@ -227,12 +238,12 @@ Status Lowering::emitIntegers(ConvProblem& problem, const Node& node, const Fuse
   problem.output = output.operand.layout;
   IntegerConv conv;
   conv.problem = problem;
-  conv.input = {input.operand.layout, input.operand.dtype, input.scale};
-  conv.output = {output.operand.layout, output.operand.dtype, output.scale};
+  conv.input = input.map();
+  conv.output = output.map();
   std::vector<Operand> used{input.operand, output.operand};
   if (residual) {
     conv.problem.residual = residual->operand.layout;
-    conv.residual = ScaledMap{residual->operand.layout, residual->operand.dtype, residual->scale};
+    conv.residual = residual->map();
     used.push_back(residual->operand);
   }
   NARROWS_TRY(kernel, backend_.makeIntegerConv(conv));
@@ -259,8 +270,8 @@ Status Lowering::emitPlanarIntegers(const ConvProblem& problem, const Operand& i
   IntegerConv conv;
   conv.problem = problem;
   conv.problem.output = output.operand.layout;
-  conv.input = {input.layout, input.dtype, 1};
-  conv.output = {output.operand.layout, output.operand.dtype, output.scale};
+  conv.input = {input.layout, input.dtype, 1, 0};
+  conv.output = output.map();
   emit(makeByteStep(makePlanarBytes(conv, tools_.kernels), input, nullptr, output.operand, tools_),
        std::array{input, output.operand});
   integers_[fused.result.index()] = output;

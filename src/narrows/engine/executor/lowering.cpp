@@ -120,7 +120,7 @@ const Operand& Lowering::operandOf(ValueId id) {
     const Scaled& scaled = *integers_[id.index()];
     const Operand made = newOperand(DType::f32, scaled.operand.layout);
     // Integers of a map that was made for them; a map of f32 is made of it likewise.
-    NARROWS_ASSERT(emitRescale(scaled.operand, scaled.scale, made, 1).ok());
+    NARROWS_ASSERT(emitRescale(scaled, {made, 1, 0}).ok());
     operand = made;
     operand->layout = rowMajor(graph_.shape(id));
     if (graph_.shape(id).rank() == 4) operand->layout = made.layout;
@@ -262,7 +262,7 @@ Status Lowering::lowerNode(NodeId id) {
     if (const auto& integers = integers_[node.inputs[0].index()]; integers && poolsIntegers(node)) {
       const Scaled x = *integers;
       const Shape& shape = graph_.shape(node.outputs[0]);
-      const Scaled y{newOperand(x.operand.dtype, channelsLast(shape, shape[1])), x.scale};
+      const Scaled y{newOperand(x.operand.dtype, channelsLast(shape, shape[1])), x.scale, x.zero};
       emit(makeIntegerPool(pool->window, x.operand, y.operand, tools_),
            std::array{x.operand, y.operand});
       integers_[node.outputs[0].index()] = y;

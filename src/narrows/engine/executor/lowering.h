@@ -49,10 +49,13 @@ class Lowering {
   // What is packed in every run, and what is computed in integers.
   void chooseStreamed();
   void chooseIntegers();
-  /// Integers and the number that one stands for.
+  /// Integers, the number that one stands for, and the integer that stands for 0.
   struct Scaled {
     Operand operand;
     float scale = 1;
+    std::int32_t zero = 0;
+
+    ScaledMap map() const { return {operand.layout, operand.dtype, scale, zero}; }
   };
   std::optional<ValueRange> rangeOf(ValueId id) const;
   bool keepsIntegers(const Fused& fused) const;
@@ -63,7 +66,7 @@ class Lowering {
   Operand asPixels(ValueId id);
   Status emitIntegers(ConvProblem& problem, const Node& node, const Fused& fused);
   Status emitPlanarIntegers(const ConvProblem& problem, const Operand& input, const Fused& fused);
-  Status emitRescale(const Operand& source, float from_scale, const Operand& to, float to_scale);
+  Status emitRescale(const Scaled& from, const Scaled& to);
 
   // Nodes.
   Status lowerNode(NodeId id);

@@ -138,15 +138,19 @@ TEST_P(Integers, WholeNumbersComeOutExactly) {
       state = state * 1664525U + 1013904223U;
       value = (state >> 24) % 8 == 0 ? 1.0F : 0.0F;
     }
-    EngineOptions options;
-    options.int8_ranges = std::make_shared<const ValueRanges>(
-        ValueRanges{{"ones", {0, 255}}, {"positive", {0, 255}}, {"sums", {-255, 255}}});
     const auto expected = results(*reference, graph, {}, inputs);
-    for (const std::size_t threads : {1, 2}) {
-      options.threads = threads;
-      const auto actual = results(*engine, graph, options, inputs);
-      ASSERT_EQ(actual.size(), 1u);
-      EXPECT_TRUE(sameBits(expected[0], actual[0])) << threads << " threads";
+    // With the second range 0 is stored as 51.
+    for (const ValueRange ones : {ValueRange{0, 255}, ValueRange{-51, 204}}) {
+      if (ones.low < 0 && GetParam() == "xnnpack") continue;
+      EngineOptions options;
+      options.int8_ranges = std::make_shared<const ValueRanges>(
+          ValueRanges{{"ones", ones}, {"positive", {0, 255}}, {"sums", {-255, 255}}});
+      for (const std::size_t threads : {1, 2}) {
+        options.threads = threads;
+        const auto actual = results(*engine, graph, options, inputs);
+        ASSERT_EQ(actual.size(), 1u);
+        EXPECT_TRUE(sameBits(expected[0], actual[0])) << threads << " threads, from " << ones.low;
+      }
     }
   }
 }
@@ -195,9 +199,12 @@ TEST_P(Integers, StayNearTheReferenceOnRandomGraphs) {
 TEST_P(Integers, PassThroughPools) {
   const auto reference = *makeEngine("reference");
   const auto engine = *makeEngine(GetParam());
-  for (const bool positive : {true, false}) {
+  for (const ValueRange range : {ValueRange{0, 255}, ValueRange{-127, 127}, ValueRange{-51, 204}}) {
+    const bool positive = range.low >= 0;
+    // Only oneDNN's integers have another zero.
+    if (range.low == -51 && GetParam() == "xnnpack") continue;
     for (const std::int64_t channels : {16, 21}) {
-      SCOPED_TRACE(fmt::format("{} channels, {}", channels, positive ? "positive" : "any sign"));
+      SCOPED_TRACE(fmt::format("{} channels, from {}", channels, range.low));
       Graph graph;
       const ValueId x = graph.addInput("x", {DType::f32, Shape{1, 3, 23, 31}});
       Tensor weights(DType::f32, Shape{channels, 3, 3, 3});
@@ -223,7 +230,6 @@ TEST_P(Integers, PassThroughPools) {
       inputs.emplace_back(TensorType{DType::f32, Shape{1, 3, 23, 31}});
       for (float& value_in : inputs[0].mutableAs<float>())
         value_in = static_cast<float>(next++ * 3 % 5 % 2);
-      const ValueRange range = positive ? ValueRange{0, 255} : ValueRange{-127, 127};
       EngineOptions options;
       options.int8_ranges = std::make_shared<const ValueRanges>(ValueRanges{
           {"sums", range}, {"cut", range}, {"most", range}, {"mixed", {-127e3F, 127e3F}}});
@@ -287,6 +293,31 @@ TEST_P(Integers, AndFloatsComeOutAlikeOnAnyThreadCount) {
     EXPECT_TRUE(sameBits(one[0], two[0])) << (integers ? "integers" : "floats");
     for (std::size_t i = 0; i < 256; ++i) {
       EXPECT_NEAR(two[0].as<float>()[i], expected[0].as<float>()[i], integers ? 0.05F : 1e-4F);
+    }
+  }
+}
+
+TEST(Ranges, LeaveOutWhatEightBitsHoldBadly) {
+  const auto engine = *makeEngine("reference");
+  Graph graph;
+  const ValueId x = graph.addInput("x", {DType::f32, Shape{1, 1, 40, 40}});
+  const ValueId y = *graph.add(Unary{UnaryKind::relu}, {x}, "relu", "y");
+  const ValueId z = *graph.add(Unary{UnaryKind::abs}, {y}, "abs", "z");
+  ASSERT_TRUE(graph.setOutputs({z}).ok());
+  // Numbers of 0 to 1 evenly; then with one that is 100 times as large.
+  for (const float outlier : {1.0F, 100.0F}) {
+    Tensor input(DType::f32, Shape{1, 1, 40, 40});
+    for (std::size_t i = 0; i < 1600; ++i)
+      input.mutableAs<float>()[i] = static_cast<float>(i) / 1599.0F;
+    input.mutableAs<float>()[7] = outlier;
+    auto finder = RangeFinder::create(*engine, graph);
+    ASSERT_TRUE(finder.ok());
+    const TensorView view = input.view();
+    ASSERT_TRUE(finder->observe({&view, 1}).ok());
+    const ValueRanges ranges = finder->ranges();
+    EXPECT_EQ(ranges.contains("y"), outlier == 1.0F);
+    if (ranges.contains("y")) {
+      EXPECT_FLOAT_EQ(ranges.at("y").high, 1.0F);
     }
   }
 }

@@ -45,6 +45,11 @@ std::unique_ptr<Step> makeMaxPool(const Window2d& window, const Operand& source,
 std::unique_ptr<Step> makeAveragePool(const Window2d& window, bool count_pads,
                                       const Operand& source, const Operand& target,
                                       const StepTools& tools);
+/// Stores an f32 map in the integers of `map`, a dense map without an offset, which is the
+/// target's.
+std::unique_ptr<Step> makeQuantize(const Operand& source, const ScaledMap& map,
+                                   const Operand& target, const StepTools& tools);
+
 /// Whether `makeIntegerPool` has this window.
 bool hasIntegerPool(const Window2d& window, const Shape& in, const Shape& out);
 /// The largest of each window of a dense map of integers, as integers with the same scale.

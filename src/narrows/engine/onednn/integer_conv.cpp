@@ -119,6 +119,12 @@ class IntegerConvKernel final : public Calls {
   }
 
  private:
+  /// What the `sum` post-op adds too much before or after the activation: the residual's zero.
+  static float residualShift(const IntegerConv& conv, bool after) {
+    if (!conv.residual || conv.problem.residual_after_activation != after) return 0;
+    return conv.residual->scale * static_cast<float>(conv.residual->zero);
+  }
+
   /// Weights, their scales and the bias of a problem.
   struct Constants {
     Constants(IntegerConvKernel& kernel, const dnnl::engine& engine, const IntegerConv& conv,
@@ -127,7 +133,7 @@ class IntegerConvKernel final : public Calls {
       for (float scale : integers.scales) factors.push_back(scale * conv.input.scale);
       auto* shift = static_cast<float*>(bias.get_data_handle());
       for (std::size_t c = 0; c < factors.size(); ++c)
-        shift[c] = p.bias.empty() ? 0.0F : p.bias[c] / factors[c];
+        shift[c] = ((p.bias.empty() ? 0.0F : p.bias[c]) - residualShift(conv, false)) / factors[c];
       kernel.weight_bytes_ += factors.size() * sizeof(float);
     }
 
@@ -159,9 +165,12 @@ class IntegerConvKernel final : public Calls {
     appendActivation(ops, p.activation);
     if (conv.residual && p.residual_after_activation) addResidual();
     if (conv.output.dtype != DType::f32) {
-      ops.append_eltwise(1.0F, dnnl::algorithm::eltwise_linear, 1.0F / conv.output.scale, 0.0F);
+      const float zero =
+          static_cast<float>(conv.output.zero) - residualShift(conv, true) / conv.output.scale;
+      ops.append_eltwise(1.0F, dnnl::algorithm::eltwise_linear, 1.0F / conv.output.scale, zero);
     }
     dnnl::primitive_attr attributes;
+    if (conv.input.zero != 0) attributes.set_zero_points(DNNL_ARG_SRC, 0, {conv.input.zero});
     constexpr int kPerChannel = 1 << 1;
     attributes.set_output_scales(kPerChannel, factors);
     attributes.set_post_ops(ops);
@@ -214,6 +223,8 @@ class RescaleKernel final : public Calls {
       const OneThread one_thread;
       dnnl::primitive_attr attributes;
       attributes.set_output_scales(0, {from.scale / to.scale});
+      if (from.zero != 0) attributes.set_zero_points(DNNL_ARG_SRC, 0, {from.zero});
+      if (to.zero != 0) attributes.set_zero_points(DNNL_ARG_DST, 0, {to.zero});
       attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
       const dnnl::reorder::primitive_desc pd(engine, part(from), engine, part(to), attributes);
       Call call;

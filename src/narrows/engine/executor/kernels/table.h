@@ -99,6 +99,14 @@ struct BinaryRun {
   std::int64_t count = 0;
 };
 
+/// What a byte holds of a number: whole numbers between low and high.
+struct ByteRange {
+  float factor = 1;
+  float zero = 0;
+  float low = 0;
+  float high = 255;
+};
+
 struct KernelTable {
   std::string_view name;
   std::int64_t lanes;    // floats of a vector
@@ -116,10 +124,8 @@ struct KernelTable {
   void (*activate)(const Activation& activation, const float* x, float* y, std::int64_t count);
   void (*arithmetic)(Arithmetic kind, const BinaryRun& run, const Activation& activation);
   void (*exponential)(const float* x, float* y, std::int64_t count);
-  /// Bytes of x * factor between low and high, whole numbers of one byte; of two that are equally
-  /// near the even one.
-  void (*quantize)(const float* x, float factor, float low, float high, std::uint8_t* y,
-                   std::int64_t count);
+  /// Bytes of the whole numbers nearest to x * factor + zero (of two the even one) in the range.
+  void (*quantize)(const float* x, const ByteRange& range, std::uint8_t* y, std::int64_t count);
 };
 
 /// The tables that this CPU can run, the fastest first.
