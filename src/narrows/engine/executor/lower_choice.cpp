@@ -116,8 +116,20 @@ bool Lowering::poolsIntegers(const Node& node) const {
          isReadInIntegers(node.outputs[0]);
 }
 
+/// Whether no window reaches beyond the map. Where one does, oneDNN's kernels for AMX work out in
+/// every run what a zero of its own does at the edges.
+bool Lowering::isReadUnpadded(ValueId id) const {
+  const auto readers = graph_.consumers(id);
+  return std::all_of(readers.begin(), readers.end(), [&](NodeId reader) {
+    const Node& node = graph_.node(reader);
+    if (const auto* conv = std::get_if<Conv2d>(&node.op)) return conv->window.pads == Padding2d{};
+    return !poolsIntegers(node) || isReadUnpadded(node.outputs[0]);
+  });
+}
+
 Lowering::Scaled Lowering::newScaled(ValueId id, const Shape& map) {
-  const IntegerForm form = integerForm(*rangeOf(id), !backend_.storesIntegersOnly());
+  const bool shifted = !backend_.storesIntegersOnly() && isReadUnpadded(id);
+  const IntegerForm form = integerForm(*rangeOf(id), shifted);
   return {newOperand(form.dtype, channelsLast(map, map[1])), form.scale, form.zero};
 }
 

@@ -61,6 +61,7 @@ class Lowering {
   bool keepsIntegers(const Fused& fused) const;
   bool isReadInIntegers(ValueId id) const;
   bool poolsIntegers(const Node& node) const;
+  bool isReadUnpadded(ValueId id) const;
   Scaled newScaled(ValueId id, const Shape& map);
   Result<Scaled> integersOf(ValueId id);
   Operand asPixels(ValueId id);
