@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
+#include "narrows/cli/program_launch.h"
 #include "narrows/cli/record_writer.h"
 #include "narrows/cli/stop_signal.h"
 #include "narrows/cli/worker_list.h"
@@ -149,15 +151,32 @@ Result<GroupSummary> runFrames(RunCommand& command) {
   return summary;
 }
 
+/// Whether a plan of several devices is to run; without workers a bundle is for one device.
+bool namesWorkers(std::span<const std::string> arguments) {
+  return arguments.empty() ||
+         std::any_of(arguments.begin(), arguments.end(), [](const std::string& argument) {
+           return argument == "--workers" || argument.starts_with("--workers=") ||
+                  argument == "--help" || argument == "-h";
+         });
+}
+
 }  // namespace
 
 int runGroupCommand(std::span<const std::string> arguments) {
-  Arguments parser("run",
-                   "Lead a group of workers through a plan: hand out the pieces, bring in "
-                   "pictures, take the answers; plan anew when a worker is lost or returns.",
-                   "narrows run group.narrows --workers workers.txt --input pictures --draw drawn\n"
-                   "  narrows run group.narrows --workers "
-                   "camera=127.0.0.1:9001,board1=127.0.0.1:9002 \\\n      --input picture.jpg");
+  if (!namesWorkers(arguments)) {
+    return becomeProgram("run", "narrows-sequence", arguments,
+                         "scripts/build makes it; a plan of several devices wants --workers");
+  }
+  Arguments parser(
+      "run",
+      "Lead a group of workers through a plan: hand out the pieces, bring in "
+      "pictures, take the answers; plan anew when a worker is lost or returns. Without "
+      "--workers: run a plan of one device that narrows plan --memory made, a piece at "
+      "a time (narrows-sequence --help).",
+      "narrows run group.narrows --workers workers.txt --input pictures --draw drawn\n"
+      "  narrows run group.narrows --workers "
+      "camera=127.0.0.1:9001,board1=127.0.0.1:9002 \\\n      --input picture.jpg\n"
+      "  narrows run small.narrows --input picture.jpg");
   RunCommand command;
   addOptions(parser.app(), command);
   if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run) {

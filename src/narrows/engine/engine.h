@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,6 +33,9 @@ struct EngineOptions {
   /// constants; pages of those that lie in a mapped file are given back at once. Such runs
   /// allocate. Absent: all are kept. The reference engine packs none.
   std::optional<std::size_t> kept_weights = {};
+  /// Called in a run with the bytes of weights that are not kept and lie in a mapped file, when the
+  /// run has read them for the last time.
+  std::function<void(ByteSpan)> weights_read = {};
   /// With ranges, convolutions and products of values that have one multiply 8-bit integers:
   /// weights scaled for each result channel, values for each tensor. The first layer and grouped
   /// convolutions stay in f32. Null: everything does, as on the reference engine always.

@@ -1,35 +1,13 @@
 #include "narrows/pipeline/device_state.h"
 
 #include <algorithm>
-#include <string>
 
 #include "narrows/codec/frame.h"
+#include "narrows/pipeline/head_outputs.h"
 #include "narrows/pipeline/stopwatch.h"
 #include "narrows/vision/preprocess.h"
 
 namespace narrows {
-namespace {
-
-/// Head outputs in the description's order; the plan's order when it names none.
-Result<std::vector<std::size_t>> headOrder(const Plan& plan, const Head& head) {
-  std::vector<std::size_t> order;
-  if (head.outputs.empty()) {
-    for (std::size_t i = 0; i < plan.outputs.size(); ++i) order.push_back(i);
-    return order;
-  }
-  for (const std::string& name : head.outputs) {
-    const auto found = std::find_if(plan.outputs.begin(), plan.outputs.end(),
-                                    [&](const Port& port) { return port.name == name; });
-    if (found == plan.outputs.end()) {
-      return makeError("the description names output \"{}\", the model has none of that name",
-                       name);
-    }
-    order.push_back(static_cast<std::size_t>(found - plan.outputs.begin()));
-  }
-  return order;
-}
-
-}  // namespace
 
 Status DevicePipeline::State::compile(const PipelineOptions& options) {
   head_options_ = options.head;
@@ -88,7 +66,7 @@ Status DevicePipeline::State::connect() {
       output_ports_.push_back(std::move(filled));
       outputs_.emplace_back(plan().outputs[port].type);
     }
-    NARROWS_TRY(order, headOrder(plan(), bundle_->description.head));
+    NARROWS_TRY(order, headOutputs(plan(), bundle_->description.head));
     head_order_ = std::move(order);
   }
   for (std::size_t i = 0; i < exchange_.channels.size(); ++i) {

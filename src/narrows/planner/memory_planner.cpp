@@ -7,6 +7,7 @@
 
 #include "narrows/cost/group_simulator.h"
 #include "narrows/graph/liveness.h"
+#include "narrows/plan/sequence.h"
 #include "narrows/planner/stage_space.h"
 #include "narrows/planner/stage_walk.h"
 
@@ -18,6 +19,8 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr double kPieceSeconds = 1e-3;
 /// Plans are built so often until one keeps the limit as built.
 constexpr int kMostRounds = 8;
+/// Bytes of weights that an engine packs at once when they are streamed.
+constexpr double kPacked = 4 << 20;
 /// Layers that a stage spans at most when it is tiled.
 constexpr std::size_t kMostFused = 16;
 constexpr std::array<std::pair<std::size_t, std::size_t>, 12> kGrids{{{1, 1},
@@ -39,8 +42,14 @@ double bytesOf(const Graph& graph, const ValueBox& box) {
          static_cast<double>(byteSize(graph.type(box.value).dtype));
 }
 
+/// What is in memory of a node's weights while they are packed: they and the packed ones. Products
+/// take some results at a time.
+double packingBytes(const Node& node, double weights) {
+  return 2 * (std::holds_alternative<Conv2d>(node.op) ? weights : std::min(weights, kPacked));
+}
+
 /// What a stage takes that runs its parts one after another.
-struct Sequence {
+struct StageNeed {
   double seconds = 0;
   double peak = 0;
 };
@@ -91,7 +100,7 @@ class MemorySearch {
     return bytes;
   }
 
-  void offer(std::size_t begin, std::size_t end, const Sequence& stage, StageDivision division) {
+  void offer(std::size_t begin, std::size_t end, const StageNeed& stage, StageDivision division) {
     needed_.resize(space_.boundaries().size(), kNever);
     needed_[end] = std::min(needed_[end], stage.peak);
     if (stage.peak > options_.memory) return;
@@ -103,13 +112,14 @@ class MemorySearch {
 
   /// Walks one part back over every depth and adds it to the stages that end here.
   Status walkPart(std::size_t end, std::span<const ValueBox> wanted, bool divided,
-                  std::vector<Sequence>& stages) const {
+                  std::vector<StageNeed>& stages) const {
     StageWalk walk(graph_);
     for (const ValueBox& box : wanted) walk.want(box.value, box.box);
     const auto boundaries = space_.boundaries();
     std::vector<double> live(stages.size(), 0);  // by depth
     double seconds = 0;
     double weights = 0;
+    double packing = 0;
     for (std::size_t depth = 0; depth < stages.size(); ++depth) {
       const std::size_t begin = end - 1 - depth;
       for (std::size_t n = boundaries[begin + 1]; n-- > boundaries[begin];) {
@@ -117,6 +127,7 @@ class MemorySearch {
         if (step.share == 0) continue;
         seconds += space_.timeOn(0, n, step.share);
         weights += step.weights;
+        packing = std::max(packing, packingBytes(graph_.nodes()[n], step.weights));
         const auto values = walk.live();
         for (std::size_t d = depth; d < stages.size(); ++d) {
           double bytes = 0;
@@ -128,9 +139,12 @@ class MemorySearch {
       }
       double copies = 0;
       for (const ValueBox& box : walk.reads()) copies += bytesOf(graph_, box);
-      Sequence& stage = stages[depth];
+      StageNeed& stage = stages[depth];
       stage.seconds += seconds + weights / options_.read_bytes_per_s + kPieceSeconds;
-      stage.peak = std::max(stage.peak, weights + live[depth] + (divided ? copies : 0));
+      // Inputs are turned into the engine's layout, and parts of them are copied before.
+      const double inputs = divided ? 2 * copies : copies;
+      const double held = live[depth] + inputs + packing + std::min(weights, options_.window);
+      stage.peak = std::max(stage.peak, held);
     }
     return {};
   }
@@ -138,7 +152,7 @@ class MemorySearch {
   Status tryGrid(std::size_t end, std::size_t rows, std::size_t columns) {
     const bool divided = rows * columns > 1;
     const std::size_t depth = divided ? std::min(end, kMostFused) : end;
-    std::vector<Sequence> stages(depth);
+    std::vector<StageNeed> stages(depth);
     const GridStage grid{std::vector<double>(rows, 1.0), std::vector<double>(columns, 1.0),
                          std::vector<DeviceId>(rows * columns, DeviceId(0))};
     for (std::size_t part = 0; part < rows * columns; ++part) {
@@ -158,16 +172,15 @@ class MemorySearch {
     }
     for (std::size_t d = 0; d < stages.size(); ++d) {
       const std::size_t begin = end - 1 - d;
-      Sequence stage = stages[d];
-      stage.peak += crossingBytes(begin);
-      if (divided) stage.peak += madeBytes(begin, end);
+      StageNeed stage = stages[d];
+      stage.peak += options_.program + crossingBytes(begin) + madeBytes(begin, end);
       offer(begin, end, stage, divided ? StageDivision(grid) : WholeStage{DeviceId(0)});
     }
     return {};
   }
 
   Status trySlices(std::size_t end, std::size_t parts) {
-    std::vector<Sequence> stages(1);
+    std::vector<StageNeed> stages(1);
     const FilterStage slices{std::vector<double>(parts, 1.0),
                              std::vector<DeviceId>(parts, DeviceId(0))};
     for (std::size_t part = 0; part < parts; ++part) {
@@ -181,8 +194,8 @@ class MemorySearch {
       // A slice reads its input in place when it needs all of it, as filters do.
       NARROWS_CHECK(walkPart(end, wanted, false, stages));
     }
-    Sequence stage = stages[0];
-    stage.peak += crossingBytes(end - 1) + madeBytes(end - 1, end);
+    StageNeed stage = stages[0];
+    stage.peak += options_.program + crossingBytes(end - 1) + madeBytes(end - 1, end);
     offer(end - 1, end, stage, slices);
     return {};
   }
@@ -206,51 +219,33 @@ class MemorySearch {
 
 }  // namespace
 
-std::vector<std::size_t> sequenceMemory(const SplitModel& split) {
-  const Plan& plan = split.plan;
-  // The last piece that reads each port of each piece, and each input of the model.
-  const std::size_t pieces = plan.pieces.size();
-  std::vector<std::vector<std::size_t>> last(pieces + 1);
-  for (std::size_t p = 0; p < pieces; ++p) last[p].assign(plan.pieces[p].outputs.size(), p);
-  last[pieces].assign(plan.inputs.size(), 0);
-  std::vector<std::vector<std::size_t>> copied(pieces);
-  for (std::size_t p = 0; p < pieces; ++p) copied[p].assign(plan.pieces[p].inputs.size(), 0);
-  for (const Transfer& transfer : plan.transfers) {
-    const std::size_t source =
-        transfer.source.piece.valid() ? transfer.source.piece.index() : pieces;
-    const std::size_t reader =
-        transfer.destination.piece.valid() ? transfer.destination.piece.index() : pieces;
-    std::size_t& until = last[source][transfer.source.port];
-    until = std::max(until, reader);
-    if (reader == pieces) continue;
-    const TensorType& type = source == pieces
-                                 ? plan.inputs[transfer.source.port].type
-                                 : plan.pieces[source].outputs[transfer.source.port].type;
-    const Port& port = plan.pieces[reader].inputs[transfer.destination.port];
-    const bool in_place = transfer.mode == TransferMode::copy &&
-                          transfer.from == Region::whole(type.shape) && type == port.type;
-    if (!in_place) copied[reader][transfer.destination.port] = port.type.bytes();
-  }
+Result<std::vector<std::size_t>> sequenceMemory(const SplitModel& split,
+                                                const MemoryPlannerOptions& options) {
+  NARROWS_TRY(sequence, Sequence::of(split.plan));
   std::vector<std::size_t> memory;
-  for (std::size_t p = 0; p < pieces; ++p) {
+  for (std::size_t p = 0; p < split.pieces.size(); ++p) {
     const MemoryNeed need = peakMemory(split.pieces[p]);
-    std::size_t inputs = 0;
-    std::size_t copies = 0;
-    for (std::size_t i = 0; i < plan.pieces[p].inputs.size(); ++i) {
-      inputs += plan.pieces[p].inputs[i].type.bytes();
-      copies += copied[p][i];
-    }
-    // Inputs stay while the piece runs: read in place they are held by whoever made them.
-    std::size_t held = copies;
-    for (std::size_t source = 0; source <= pieces; ++source) {
-      if (source != pieces && source >= p) continue;
-      const std::vector<Port>& ports = source == pieces ? plan.inputs : plan.pieces[source].outputs;
-      for (std::size_t i = 0; i < ports.size(); ++i) {
-        if (last[source][i] >= p) held += ports[i].type.bytes();
+    const auto weights = static_cast<double>(need.weights);
+    double packing = 0;
+    for (const Node& node : split.pieces[p].nodes()) {
+      double bytes = 0;
+      for (const ValueId input : node.inputs) {
+        if (!input.valid()) continue;
+        const auto& constant = split.pieces[p].value(input).constant;
+        if (constant != nullptr) bytes += static_cast<double>(constant->type().bytes());
       }
+      packing = std::max(packing, packingBytes(node, bytes));
     }
-    const std::size_t between = need.activations > inputs ? need.activations - inputs : 0;
-    memory.push_back(need.weights + between + held);
+    double program = static_cast<double>(need.activations) + packing;
+    if (options.program_memory) {
+      NARROWS_TRY(exact, options.program_memory(split.pieces[p]));
+      program = static_cast<double>(exact);
+    }
+    const Sequence::Held held = sequence.held(p);
+    const double running =
+        static_cast<double>(held.during) + program + std::min(weights, options.window);
+    memory.push_back(static_cast<std::size_t>(options.program +
+                                              std::max(running, static_cast<double>(held.after))));
   }
   return memory;
 }
@@ -271,7 +266,7 @@ Result<MemoryPlanning> planWithinMemory(const Graph& graph, const DeviceGroup& g
     planning.design.stages = std::move(stages);
     NARROWS_TRY(split, buildGroupPlan(graph, planning.design));
     planning.split = std::move(split);
-    const std::vector<std::size_t> memory = sequenceMemory(planning.split);
+    NARROWS_TRY(memory, sequenceMemory(planning.split, options));
     const auto largest = std::max_element(memory.begin(), memory.end());
     planning.peak = *largest;
     planning.peak_piece = static_cast<std::size_t>(largest - memory.begin());

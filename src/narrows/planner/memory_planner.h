@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
+#include <functional>
 #include <vector>
 
 #include "narrows/base/result.h"
@@ -9,21 +9,29 @@
 #include "narrows/cost/device_group.h"
 #include "narrows/plan/group.h"
 
-/// Plans for one device that is too small for a network: pieces in a row, each with its weights
-/// read when it runs and gone when it is done (the idea of HyPS, Kaboubi et al., ANTIC 2022).
+/// Plans for one device that is too small for a network: pieces in a row, each layer with its
+/// weights streamed from a file (the idea of HyPS, Kaboubi et al., ANTIC 2022).
 namespace narrows {
 
 struct MemoryPlannerOptions {
-  /// Bytes for weights and maps together.
+  /// Bytes for the program, maps and what is there of the weights, the system's cache of their file
+  /// included.
   double memory = 0;
   /// Bytes of weights that are read in a second.
   double read_bytes_per_s = 100e6;
+  /// Of them, what the program itself takes.
+  double program = 0;
+  /// Bytes of weights that are fetched ahead of the layer that runs.
+  double window = 8 << 20;
+  /// Bytes that a piece's program takes while it runs, with those of weights that it packs at once,
+  /// inputs and outputs left out. Empty: they are estimated from the liveness of its graph.
+  std::function<Result<std::size_t>(const Graph&)> program_memory = {};
 };
 
 struct MemoryPlanning {
   GroupDesign design;
   SplitModel split;
-  /// Most bytes at any time, and the piece that needs them.
+  /// Most bytes at any time, the program's included, and the piece that needs them.
   std::size_t peak = 0;
   std::size_t peak_piece = 0;
   /// Modelled: computing all pieces and reading their weights; and the whole network without a
@@ -34,10 +42,10 @@ struct MemoryPlanning {
   std::size_t weight_bytes = 0;
 };
 
-/// Bytes while each piece runs: its weights, its inputs, results and what is between, and results
-/// of earlier pieces (and inputs of the model) that later ones read. A piece that takes a whole
-/// value reads it in place.
-std::vector<std::size_t> sequenceMemory(const SplitModel& split);
+/// Bytes while each piece runs: of the program, tensors as `Sequence` keeps them, the piece's own
+/// memory and what is there of its weights.
+Result<std::vector<std::size_t>> sequenceMemory(const SplitModel& split,
+                                                const MemoryPlannerOptions& options);
 
 /// Stages of whole layers, fused tiles or filter slices on the one device of the group, in the
 /// order that a dynamic programme over boundaries finds fastest within the memory. Fails when some

@@ -126,6 +126,7 @@ Status Lowering::emitConv(ConvProblem& problem, std::optional<WeightSource> sour
   if (residual) used.push_back(*residual);
   const Operand* added = sums.residual ? &*residual : nullptr;
   if (source) {
+    source->read = options_.weights_read;
     sums.weights = {};
     sums.bias = {};
     NARROWS_TRY(step, makeStreamedConv(sums, *std::move(source), own, shared_backend_, source_map,

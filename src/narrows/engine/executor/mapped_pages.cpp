@@ -1,8 +1,5 @@
 #include "narrows/engine/executor/mapped_pages.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <fstream>
 #include <sstream>
@@ -11,7 +8,6 @@
 namespace narrows::executor {
 namespace {
 
-// madvise takes pointers that are not to const, but changes nothing that is read.
 std::uintptr_t addressOf(const std::byte* data) {
   return reinterpret_cast<std::uintptr_t>(data);
 }
@@ -37,13 +33,6 @@ bool liesInMappedFile(ByteSpan bytes) {
            inode != 0;
   }
   return false;
-}
-
-void releasePages(ByteSpan bytes) {
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const std::uintptr_t begin = (addressOf(bytes.data()) + page - 1) / page * page;
-  const std::uintptr_t end = (addressOf(bytes.data()) + bytes.size()) / page * page;
-  if (end > begin) madvise(reinterpret_cast<std::byte*>(begin), end - begin, MADV_DONTNEED);
 }
 
 }  // namespace narrows::executor

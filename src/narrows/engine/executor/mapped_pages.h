@@ -8,7 +8,4 @@ namespace narrows::executor {
 /// can be dropped and come back when they are touched. False where the system does not tell.
 bool liesInMappedFile(ByteSpan bytes);
 
-/// Gives the whole pages among the bytes back to the system. Only for what `liesInMappedFile`.
-void releasePages(ByteSpan bytes);
-
 }  // namespace narrows::executor

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -91,6 +92,8 @@ struct WeightSource {
   std::vector<float> kept_bias;
   bool by_input = false;
   float factor = 1;
+  /// Told of weights in a mapped file that a run has read for the last time; may be empty.
+  std::function<void(ByteSpan)> read = {};
 };
 /// A convolution whose weights are packed in every run, some results at a time where the executor's
 /// own kernel (`own`) computes it. `problem` has no weights.

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "narrows/base/file_pages.h"
 #include "narrows/engine/executor/conv_kernels.h"
 #include "narrows/engine/executor/mapped_pages.h"
 #include "narrows/engine/executor/steps.h"
@@ -33,12 +34,13 @@ class StreamedConv final : public Step {
     chunk_ = splits ? std::min(results_, std::max(fit / panel, std::int64_t{1}) * panel) : results_;
   }
 
-  /// Packs once to learn what the kernels ask for.
+  /// Packs zeros once to learn what the kernels ask for: the weights may be far away.
   Status measure() {
-    NARROWS_TRY(kernel, makePart(0, chunk_));
+    const std::vector<float> zeros(static_cast<std::size_t>(chunk_ * depth_));
+    NARROWS_TRY(kernel, makePart(0, chunk_, zeros));
     scratch_bytes_ = kernel->scratchBytes();
-    passing_bytes_ = kernel->weightBytes() + staging_.size() * sizeof(float);
-    release(0, chunk_);
+    const bool staged = source_.by_input || source_.factor != 1;
+    passing_bytes_ = kernel->weightBytes() + (staged ? zeros.size() * sizeof(float) : 0);
     return {};
   }
 
@@ -48,10 +50,11 @@ class StreamedConv final : public Step {
     float* output = memory.write<float>(output_);
     for (std::int64_t first = 0; first < results_; first += chunk_) {
       const std::int64_t count = std::min(chunk_, results_ - first);
-      NARROWS_TRY(kernel, makePart(first, count));
+      NARROWS_TRY(kernel, makePart(first, count, weights(first, count)));
+      // Packed weights are copies.
+      release(first, count);
       NARROWS_CHECK(kernel->run(input, residual == nullptr ? nullptr : residual + first,
                                 output + first, memory.scratch(), tools_.team));
-      release(first, count);
     }
     return {};
   }
@@ -59,13 +62,14 @@ class StreamedConv final : public Step {
   std::size_t passingBytes() const override { return passing_bytes_; }
 
  private:
-  Result<std::unique_ptr<ConvKernel>> makePart(std::int64_t first, std::int64_t count) {
+  Result<std::unique_ptr<ConvKernel>> makePart(std::int64_t first, std::int64_t count,
+                                               std::span<const float> weights) {
     ConvProblem part = problem_;
     const std::span<const float> bias =
         source_.bias ? source_.bias->as<float>() : std::span<const float>(source_.kept_bias);
     const auto from = static_cast<std::size_t>(first);
     if (!bias.empty()) part.bias = bias.subspan(from, static_cast<std::size_t>(count));
-    part.weights = weights(first, count);
+    part.weights = weights;
     part.output = withChannels(problem_.output, count);
     if (part.residual) part.residual = withChannels(*problem_.residual, count);
     if (own_) return makeOwnConv(part, tools_.kernels);
@@ -109,11 +113,14 @@ class StreamedConv final : public Step {
     const ByteSpan all = source_.weights->view().bytes();
     if (source_.by_input) {
       releasePages(all);
+      if (source_.read && first + count == results_) source_.read(all);
       return;
     }
     const std::size_t row = static_cast<std::size_t>(depth_) * sizeof(float);
-    releasePages(
-        all.subspan(static_cast<std::size_t>(first) * row, static_cast<std::size_t>(count) * row));
+    const ByteSpan rows =
+        all.subspan(static_cast<std::size_t>(first) * row, static_cast<std::size_t>(count) * row);
+    releasePages(rows);
+    if (source_.read) source_.read(rows);
   }
 
   ConvProblem problem_;

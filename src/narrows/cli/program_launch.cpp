@@ -1,0 +1,30 @@
+#include "narrows/cli/program_launch.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <vector>
+
+#include "narrows/cli/arguments.h"
+#include "narrows/cli/child_process.h"
+
+namespace narrows {
+
+int becomeProgram(std::string_view command, std::string_view program,
+                  std::span<const std::string> arguments, std::string_view origin) {
+  auto own = ownProgram();
+  if (!own.ok()) return reportFailure(command, own.error());
+  const std::string path = (std::filesystem::path(*own).parent_path() / program).string();
+  if (::access(path.c_str(), X_OK) != 0) {
+    return reportFailure(command, makeError("{} is not there: {}", path, origin));
+  }
+  std::vector<std::string> words = {path};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  ::execv(path.c_str(), argv.data());
+  return reportFailure(command, makeError("cannot start {}", path));
+}
+
+}  // namespace narrows
