@@ -75,6 +75,8 @@ Result<std::vector<QuantizerSpec>> makeQuantizers(const std::string& kind_name,
     return std::vector<QuantizerSpec>{{kind, 8, Granularity::tensor}};
   if (kind == QuantizerKind::two_level) return std::vector<QuantizerSpec>{{kind, 1, granularity}};
   NARROWS_TRY(widths, parseBits(bits));
+  // One table serves the tensor.
+  if (kind == QuantizerKind::levels) granularity = Granularity::tensor;
   std::vector<QuantizerSpec> specs;
   // Widest first: the order in which one narrows a cut.
   for (auto width = widths.rbegin(); width != widths.rend(); ++width)
@@ -84,7 +86,8 @@ Result<std::vector<QuantizerSpec>> makeQuantizers(const std::string& kind_name,
 
 void addInterfaceOptions(CLI::App& app, InterfaceOptions& options) {
   app.add_option("--bits", options.bits, "Widths: 4, 1-8 or 1,2,4")->capture_default_str();
-  app.add_option("--quantizer", options.quantizers, "uniform, two_level or none; may be repeated")
+  app.add_option("--quantizer", options.quantizers,
+                 "uniform, two_level, levels or none; may be repeated")
       ->capture_default_str();
   app.add_option("--granularity", options.granularity,
                  "One range for the tensor or for each channel")

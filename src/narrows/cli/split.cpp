@@ -180,7 +180,7 @@ int runSplit(std::span<const std::string> arguments) {
   app.add_option("--jpeg-quality", recipe.jpeg_quality, "For --picture jpeg")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
-  app.add_option("--quantizer", recipe.quantizer, "uniform, two_level or none")
+  app.add_option("--quantizer", recipe.quantizer, "uniform, two_level, levels or none")
       ->capture_default_str();
   app.add_option("--bits", recipe.bits, "Width of a uniform quantizer, 1 to 8")
       ->capture_default_str();

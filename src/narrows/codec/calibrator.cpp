@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "narrows/codec/level_fit.h"
 
@@ -16,6 +17,8 @@ constexpr int kChannelMantissaBits = 8;
 
 /// Points that the fit sees for each level; 16 leave the error of a level known to about 1 %.
 constexpr double kPointsPerLevel = 16;
+/// Points for a table of levels: coarser ones would hold each level where it is.
+constexpr double kFreePoints = 16384;
 /// Tails of the distribution that are not resolved as finely as its core.
 constexpr double kTail = 0.001;
 
@@ -29,14 +32,19 @@ LowAndStep toFloats(const UniformLevels& levels) {
   return {static_cast<float>(levels.low), std::max(step, std::numeric_limits<float>::min())};
 }
 
-LowAndStep fitUniform(const ValueHistogram& histogram, int bits) {
+/// What a fit of 2^bits levels looks at.
+std::vector<WeightedValue> fittedPoints(const ValueHistogram& histogram, int bits,
+                                        double points_per_level) {
   const double from = histogram.quantile(kTail);
   const double to = histogram.quantile(1 - kTail);
   const double whole = static_cast<double>(histogram.highest()) - histogram.lowest();
   const double core = to > from ? to - from : whole;
-  const double spacing = core / (kPointsPerLevel * static_cast<double>(1 << bits));
-  const std::vector<WeightedValue> points = histogram.points(spacing, from, to);
+  const double spacing = core / (points_per_level * static_cast<double>(1 << bits));
+  return histogram.points(spacing, from, to);
+}
 
+LowAndStep fitUniform(const ValueHistogram& histogram, int bits) {
+  const std::vector<WeightedValue> points = fittedPoints(histogram, bits, kPointsPerLevel);
   const UniformLevels levels = fitLevels(points, bits);
   if (histogram.highest() == histogram.lowest()) return toFloats(levels);
   const ZeroedLevels zeroed = fitLevelsThroughZero(points, levels, bits);
@@ -57,6 +65,21 @@ LowAndStep fitTwoLevel(const ValueHistogram& histogram) {
                                 std::abs(static_cast<double>(histogram.highest())));
   if (range == 0) return {0, 1};
   return toFloats({histogram.mean() - range, range});
+}
+
+std::vector<float> fitTable(const ValueHistogram& histogram, int bits) {
+  const double points_per_level = std::clamp(kFreePoints / (1 << bits), 16.0, 256.0);
+  const std::vector<WeightedValue> points = fittedPoints(histogram, bits, points_per_level);
+  const LowAndStep start = fitUniform(histogram, bits);
+  std::vector<double> levels = fitFreeLevels(points, {start.low, start.step}, bits);
+  const auto nearest = std::min_element(
+      levels.begin(), levels.end(), [](double a, double b) { return std::abs(a) < std::abs(b); });
+  const double free_error = meanSquaredError(points, levels);
+  const double fitted = std::exchange(*nearest, 0.0);
+  if (meanSquaredError(points, levels) > free_error * (1 + QuantizerCalibrator::kZeroTolerance)) {
+    *nearest = fitted;
+  }
+  return {levels.begin(), levels.end()};
 }
 
 }  // namespace
@@ -111,6 +134,14 @@ Result<QuantizerParams> QuantizerCalibrator::fit(QuantizerKind kind, int bits) c
   }
   if (kind == QuantizerKind::two_level && bits != 1) {
     return makeError("bits is {}, expected 1 for two_level", bits);
+  }
+  if (kind == QuantizerKind::levels) {
+    if (granularity_ != Granularity::tensor) {
+      return makeError("granularity {}, expected tensor for levels", toString(granularity_));
+    }
+    params.levels = fitTable(histograms_[0], bits);
+    NARROWS_CHECK(validate(FeatureInterface{type_, params, {}}));
+    return params;
   }
   for (const ValueHistogram& histogram : histograms_) {
     const LowAndStep fitted =

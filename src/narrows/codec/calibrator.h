@@ -26,7 +26,8 @@ class QuantizerCalibrator {
   /// Adds what the other one, made with the same type and granularity (asserted), has observed.
   void merge(const QuantizerCalibrator& other);
 
-  /// Parameters for `bits` of 1 to 8 (1 for two_level; ignored for none).
+  /// Parameters for `bits` of 1 to 8 (1 for two_level; ignored for none). `levels` needs
+  /// granularity tensor.
   ///
   /// uniform: `low` and `step` of least mean squared error over the observed values, found by a
   /// search over clipping ranges and least-squares refinement of the levels (Lloyd, 1982, with
@@ -34,6 +35,8 @@ class QuantizerCalibrator {
   /// when that raises the error by at most kZeroTolerance of itself.
   /// two_level: mean of the values and largest magnitude, as `mean` and `range` of
   /// QuantizerKind::two_level.
+  /// levels: the table of least mean squared error that `fitFreeLevels` finds, starting from the
+  /// uniform one. The level nearest to zero becomes zero on the same condition.
   ///
   /// A channel (or tensor) with one distinct value v gets low = v (uniform), without any value
   /// low = 0; both step 1.

@@ -290,5 +290,80 @@ TEST(Calibrator, RefusesOtherTypes) {
   EXPECT_FALSE(QuantizerCalibrator::create({DType::f32, Shape{4}}, Granularity::channel).ok());
 }
 
+TEST(Calibrator, FindsTheLevelsOfLloydAndMaxForTheNormalDistribution) {
+  // J. Max, Quantizing for minimum distortion, 1960, table I.
+  struct Row {
+    int bits;
+    std::vector<double> upper;
+    double error;
+  };
+  const Row rows[] = {{1, {0.7980}, 0.3634},
+                      {2, {0.4528, 1.510}, 0.1175},
+                      {3, {0.2451, 0.7560, 1.344, 2.152}, 0.03454}};
+  Tensor map(DType::f32, Shape{1, 1, 400, 500});
+  std::mt19937 random(17);
+  std::normal_distribution<float> normal;
+  auto values = map.mutableAs<float>();
+  // Each value with its negative, so that the sample is symmetric as the distribution is.
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    values[i] = normal(random);
+    values[i + 1] = -values[i];
+  }
+  const QuantizerCalibrator calibrator = calibratorFor(map, Granularity::tensor);
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.bits);
+    const QuantizerParams params = fitted(calibrator, QuantizerKind::levels, row.bits);
+    ASSERT_EQ(params.levels.size(), 2 * row.upper.size());
+    for (std::size_t i = 0; i < row.upper.size(); ++i) {
+      EXPECT_NEAR(params.levels[row.upper.size() + i], row.upper[i], 0.03);
+      EXPECT_NEAR(params.levels[row.upper.size() - 1 - i], -row.upper[i], 0.03);
+    }
+    EXPECT_NEAR(errorAfterQuantizing(map, params), row.error, 0.02 * row.error);
+  }
+}
+
+TEST(Calibrator, FreeLevelsAreNeverWorseThanUniformOnes) {
+  const std::uint32_t seed = test::propertySeed();
+  SCOPED_TRACE(test::seedTrace(seed));
+  std::mt19937 random(seed);
+  for (const double zeros : {0.0, 0.6}) {
+    const Tensor map = test::featureMap(Shape{1, 6, 24, 24}, random, zeros);
+    const QuantizerCalibrator calibrator = calibratorFor(map, Granularity::tensor);
+    for (int bits = 1; bits <= 8; ++bits) {
+      const double uniform =
+          errorAfterQuantizing(map, fitted(calibrator, QuantizerKind::uniform, bits));
+      const double free =
+          errorAfterQuantizing(map, fitted(calibrator, QuantizerKind::levels, bits));
+      // Histogram bins, and zero as a level, cost a little.
+      EXPECT_LE(free, 1.03 * uniform) << bits;
+    }
+  }
+}
+
+TEST(Calibrator, FindsAFewDistinctValuesAsLevels) {
+  const Tensor map = Tensor::from<float>(Shape{8}, {0, 0, 0, 0.5F, 7, 7, -2, 0.5F});
+  const QuantizerParams params =
+      fitted(calibratorFor(map, Granularity::tensor), QuantizerKind::levels, 2);
+  EXPECT_EQ(params.levels, (std::vector<float>{-2, 0, 0.5F, 7}));
+}
+
+TEST(Calibrator, FitsLevelsToDegenerateMapsAndRefusesChannels) {
+  for (const float value : {0.0F, 3.0F, -0x1p126F}) {
+    Tensor map(DType::f32, Shape{1, 2, 3, 3});
+    for (float& x : map.mutableAs<float>()) x = value;
+    for (const int bits : {1, 4, 8}) {
+      const QuantizerParams params =
+          fitted(calibratorFor(map, Granularity::tensor), QuantizerKind::levels, bits);
+      EXPECT_EQ(errorAfterQuantizing(map, params), 0);
+    }
+  }
+  const Tensor empty(DType::f32, Shape{1, 2, 0, 3});
+  EXPECT_EQ(fitted(calibratorFor(empty, Granularity::tensor), QuantizerKind::levels, 1).levels[0],
+            0.0F);
+  const QuantizerCalibrator by_channel =
+      calibratorFor(Tensor(DType::f32, Shape{1, 2, 3, 3}), Granularity::channel);
+  EXPECT_FALSE(by_channel.fit(QuantizerKind::levels, 3).ok());
+}
+
 }  // namespace
 }  // namespace narrows

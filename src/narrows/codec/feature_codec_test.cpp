@@ -62,14 +62,20 @@ TEST(FeatureCodec, CarriesEveryMapThroughEveryInterface) {
   for (const Shape& shape : shapes) {
     for (const double zeros : {0.0, 0.7, 1.0}) {
       const Tensor map = test::featureMap(shape, random, zeros);
-      for (int bits = 0; bits <= 9; ++bits) {
-        // 0 stands for no quantizer, 9 for two_level.
-        const QuantizerKind kind = bits == 0   ? QuantizerKind::none
-                                   : bits == 9 ? QuantizerKind::two_level
-                                               : QuantizerKind::uniform;
-        const Granularity granularity =
-            random() % 2 == 0 ? Granularity::tensor : Granularity::channel;
-        const QuantizerParams quantizer = calibrated(map, kind, bits == 9 ? 1 : bits, granularity);
+      for (int choice = 0; choice <= 17; ++choice) {
+        // 0 stands for no quantizer, 9 for two_level, 10 to 17 for tables of 1 to 8 bits.
+        const QuantizerKind kind = choice == 0   ? QuantizerKind::none
+                                   : choice == 9 ? QuantizerKind::two_level
+                                   : choice > 9  ? QuantizerKind::levels
+                                                 : QuantizerKind::uniform;
+        const Granularity granularity = random() % 2 == 0 || kind == QuantizerKind::levels
+                                            ? Granularity::tensor
+                                            : Granularity::channel;
+        const QuantizerParams quantizer = calibrated(map, kind,
+                                                     choice < 9    ? choice
+                                                     : choice == 9 ? 1
+                                                                   : choice - 9,
+                                                     granularity);
         const Tensor expected = quantizedAndBack(map, quantizer);
         for (const CoderKind coder : kCoders) {
           const FeatureInterface interface {

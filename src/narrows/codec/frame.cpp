@@ -36,6 +36,7 @@ void describe(const FeatureInterface& feature, ByteWriter& out) {
     out.write(static_cast<std::uint8_t>(quantizer.granularity));
     for (const float low : quantizer.low) out.write(low);
     for (const float step : quantizer.step) out.write(step);
+    for (const float level : quantizer.levels) out.write(level);
   }
   out.write(static_cast<std::uint8_t>(feature.coder.kind));
   out.append(feature.coder.tables);

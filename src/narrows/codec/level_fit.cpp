@@ -231,4 +231,87 @@ ZeroedLevels fitLevelsThroughZero(std::span<const WeightedValue> points,
   return best;
 }
 
+double meanSquaredError(std::span<const WeightedValue> points, std::span<const double> levels) {
+  double weight = 0;
+  double sum = 0;
+  std::size_t q = 0;
+  for (const WeightedValue& point : points) {
+    while (q + 1 < levels.size() && point.value >= (levels[q] + levels[q + 1]) / 2) ++q;
+    weight += point.weight;
+    sum += point.weight * (point.value - levels[q]) * (point.value - levels[q]);
+  }
+  return weight > 0 ? sum / weight : 0;
+}
+
+namespace {
+
+constexpr int kFreeRounds = 1000;
+/// Rounds end when one lowers the error by less than this share of it.
+constexpr double kFreeProgress = 1e-7;
+
+/// Means of the points nearest to each level.
+std::vector<double> nearestMeans(std::span<const WeightedValue> points,
+                                 std::vector<double> levels) {
+  std::vector<double> weights(levels.size(), 0);
+  std::vector<double> sums(levels.size(), 0);
+  std::size_t q = 0;
+  for (const WeightedValue& point : points) {
+    while (q + 1 < levels.size() && point.value >= (levels[q] + levels[q + 1]) / 2) ++q;
+    weights[q] += point.weight;
+    sums[q] += point.weight * point.value;
+  }
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    if (weights[i] > 0) levels[i] = sums[i] / weights[i];
+  }
+  return levels;
+}
+
+std::vector<double> refineFreeLevels(std::span<const WeightedValue> points,
+                                     std::vector<double> levels) {
+  double error = meanSquaredError(points, levels);
+  for (int round = 0; round < kFreeRounds; ++round) {
+    std::vector<double> moved = nearestMeans(points, levels);
+    const double new_error = meanSquaredError(points, moved);
+    if (!(new_error < error)) break;
+    levels = std::move(moved);
+    const bool settled = error - new_error < kFreeProgress * error;
+    error = new_error;
+    if (settled) break;
+  }
+  return levels;
+}
+
+/// Levels in the middle of parts of equal integral of the cube root of the density.
+std::vector<double> compandedLevels(std::span<const WeightedValue> points, std::size_t count) {
+  std::vector<double> integral{0};
+  for (std::size_t i = 0; i + 1 < points.size(); ++i) {
+    const double width = points[i + 1].value - points[i].value;
+    const double weight = (points[i].weight + points[i + 1].weight) / 2;
+    integral.push_back(integral.back() + std::cbrt(weight * width * width));
+  }
+  std::vector<double> levels;
+  std::size_t i = 0;
+  for (std::size_t q = 0; q < count; ++q) {
+    const double at = integral.back() * (static_cast<double>(q) + 0.5) / static_cast<double>(count);
+    while (i + 1 < points.size() && integral[i + 1] < at) ++i;
+    levels.push_back(points[i].value);
+  }
+  return levels;
+}
+
+}  // namespace
+
+std::vector<double> fitFreeLevels(std::span<const WeightedValue> points,
+                                  const UniformLevels& uniform, int bits) {
+  const std::size_t count = std::size_t{1} << bits;
+  std::vector<double> even;
+  for (std::size_t q = 0; q < count; ++q) {
+    even.push_back(uniform.low + uniform.step * static_cast<double>(q));
+  }
+  if (points.empty()) return even;
+  std::vector<double> best = refineFreeLevels(points, even);
+  std::vector<double> other = refineFreeLevels(points, compandedLevels(points, count));
+  return meanSquaredError(points, other) < meanSquaredError(points, best) ? other : best;
+}
+
 }  // namespace narrows

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "narrows/codec/value_histogram.h"
 
@@ -31,5 +32,17 @@ struct ZeroedLevels {
 };
 ZeroedLevels fitLevelsThroughZero(std::span<const WeightedValue> points,
                                   const UniformLevels& levels, int bits);
+
+/// 2^bits ascending levels, each the mean of the points nearest to it (Lloyd 1982, method I; Max
+/// 1960): alternates between assigning points and taking means, once from `uniform` and once from
+/// levels that share the cube root of the density evenly (Panter and Dite 1951), and keeps the
+/// smaller error, so that it is never above that of `uniform`. `points` ascend. A level without
+/// points stays where it is.
+std::vector<double> fitFreeLevels(std::span<const WeightedValue> points,
+                                  const UniformLevels& uniform, int bits);
+
+/// Weighted mean squared distance of the points, which ascend, to the nearest of ascending levels;
+/// 0 without points.
+double meanSquaredError(std::span<const WeightedValue> points, std::span<const double> levels);
 
 }  // namespace narrows

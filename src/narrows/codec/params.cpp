@@ -12,9 +12,10 @@ namespace {
 template <class Kind, std::size_t N>
 using NameTable = std::array<std::pair<Kind, std::string_view>, N>;
 
-constexpr NameTable<QuantizerKind, 3> kQuantizerNames = {{{QuantizerKind::none, "none"},
+constexpr NameTable<QuantizerKind, 4> kQuantizerNames = {{{QuantizerKind::none, "none"},
                                                           {QuantizerKind::uniform, "uniform"},
-                                                          {QuantizerKind::two_level, "two_level"}}};
+                                                          {QuantizerKind::two_level, "two_level"},
+                                                          {QuantizerKind::levels, "levels"}}};
 constexpr NameTable<Granularity, 2> kGranularityNames = {
     {{Granularity::tensor, "tensor"}, {Granularity::channel, "channel"}}};
 constexpr NameTable<CoderKind, 5> kCoderNames = {{{CoderKind::raw, "raw"},
@@ -45,6 +46,34 @@ Result<Kind> parseName(const NameTable<Kind, N>& names, std::string_view what,
   return makeError("unknown {} '{}'; known are {}", what, text, known_names);
 }
 
+Status validateLevels(const QuantizerParams& quantizer) {
+  if (quantizer.granularity != Granularity::tensor) {
+    return makeError("granularity {}, expected tensor for levels", toString(quantizer.granularity));
+  }
+  const std::size_t expected = std::size_t{1} << quantizer.bits;
+  if (quantizer.levels.size() != expected || !quantizer.low.empty() || !quantizer.step.empty()) {
+    return makeError("{} levels, {} entries of low and {} of step, expected {}, 0 and 0",
+                     quantizer.levels.size(), quantizer.low.size(), quantizer.step.size(),
+                     expected);
+  }
+  for (std::size_t i = 0; i < expected; ++i) {
+    const float level = quantizer.levels[i];
+    if (!std::isfinite(level)) {
+      return makeError("levels[{}] is {}, expected a finite number", i, level);
+    }
+    if (i == 0) continue;
+    const float before = quantizer.levels[i - 1];
+    if (level < before) {
+      return makeError("levels[{}] is {}, below levels[{}] {}", i, level, i - 1, before);
+    }
+    if (!std::isfinite(level + before)) {
+      return makeError("levels[{}] {} and levels[{}] {} have an infinite sum", i - 1, before, i,
+                       level);
+    }
+  }
+  return {};
+}
+
 Status validateQuantizer(const QuantizerParams& quantizer, const TensorType& type) {
   if (nameOf(kQuantizerNames, quantizer.kind) == "unknown") {
     return makeError("unknown quantizer {}", static_cast<int>(quantizer.kind));
@@ -59,6 +88,11 @@ Status validateQuantizer(const QuantizerParams& quantizer, const TensorType& typ
   }
   if (quantizer.kind == QuantizerKind::two_level && quantizer.bits != 1) {
     return makeError("bits is {}, expected 1 for two_level", quantizer.bits);
+  }
+  if (quantizer.kind == QuantizerKind::levels) return validateLevels(quantizer);
+  if (!quantizer.levels.empty()) {
+    return makeError("{} levels, expected none for {}", quantizer.levels.size(),
+                     toString(quantizer.kind));
   }
   NARROWS_TRY(expected, parameterCount(type, quantizer.granularity));
   if (quantizer.low.size() != expected || quantizer.step.size() != expected) {

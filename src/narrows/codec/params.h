@@ -34,6 +34,10 @@ enum class QuantizerKind : std::uint8_t {
   /// equations 5 and 6, with the code -1 of equation 5 written as 0). `low` holds mean - range and
   /// `step` holds range; the threshold is low + step, not the middle.
   two_level,
+  /// One table of 2^bits ascending levels for the tensor: q counts the thresholds t with x >= t,
+  /// where threshold i is 0.5 (levels[i] + levels[i + 1]), x' = levels[q]. So q is the nearest
+  /// level, halfway the higher one, and of equal levels the last.
+  levels,
 };
 
 enum class Granularity : std::uint8_t { tensor, channel };
@@ -42,10 +46,14 @@ struct QuantizerParams {
   QuantizerKind kind = QuantizerKind::none;
   /// 1 to 8; 1 for two_level; ignored for none.
   int bits = 8;
+  /// Of the tensor for `levels`.
   Granularity granularity = Granularity::tensor;
   /// One entry for the tensor or one for each channel (axis 1). Steps are positive and finite.
+  /// Empty for `levels`.
   std::vector<float> low;
   std::vector<float> step;
+  /// For `levels` alone: 2^bits finite values, none below the one before it.
+  std::vector<float> levels = {};
 
   friend bool operator==(const QuantizerParams&, const QuantizerParams&) = default;
 };
@@ -139,7 +147,7 @@ LevelRange levelRange(CoderKind kind);
 Result<std::size_t> parameterCount(const TensorType& type, Granularity granularity);
 
 /// Checks ranges and counts against the tensor's type: bits, finite positive steps, one entry or
-/// one for each channel, f32 for quantizers other than none.
+/// one for each channel, ascending levels, f32 for quantizers other than none.
 Status validate(const InterfaceParams& params);
 
 }  // namespace narrows

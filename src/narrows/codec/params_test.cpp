@@ -34,7 +34,8 @@ void expectNamesToParse(std::initializer_list<Kind> kinds, Parse parse) {
 }
 
 TEST(ParamsNames, ParseToWhatTheyName) {
-  expectNamesToParse({QuantizerKind::none, QuantizerKind::uniform, QuantizerKind::two_level},
+  expectNamesToParse({QuantizerKind::none, QuantizerKind::uniform, QuantizerKind::two_level,
+                      QuantizerKind::levels},
                      parseQuantizerKind);
   expectNamesToParse({Granularity::tensor, Granularity::channel}, parseGranularity);
   expectNamesToParse(
@@ -129,6 +130,35 @@ TEST(ParamsValidate, RefusesMapsBeyondTheLimitAndBadQuality) {
   EXPECT_NE(errorOf(huge), "");
   EXPECT_NE(errorOf(ImageInterface{ImageCoding::jpeg, 0}), "");
   EXPECT_NE(errorOf(ImageInterface{ImageCoding::jpeg, 101}), "");
+}
+
+TEST(ParamsValidate, TakesAscendingLevelsAlone) {
+  FeatureInterface interface {
+    kMap, {}, {}
+  };
+  QuantizerParams& quantizer = interface.quantizer;
+  quantizer.kind = QuantizerKind::levels;
+  quantizer.bits = 2;
+  quantizer.levels = {-1.0F, 0.0F, 0.0F, 3.5F};
+  EXPECT_EQ(errorOf(interface), "");
+  quantizer.levels[2] = -0.5F;
+  EXPECT_EQ(errorOf(interface),
+            "feature interface: quantizer: levels[2] is -0.5, below levels[1] 0");
+  quantizer.levels[2] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_NE(errorOf(interface), "");
+  quantizer.levels = {0.0F, 1.0F, 3e38F, 3.1e38F};
+  EXPECT_NE(errorOf(interface), "");
+  quantizer.levels = {0.0F, 1.0F, 2.0F};
+  EXPECT_NE(errorOf(interface), "");
+  quantizer.levels = {0.0F, 1.0F, 2.0F, 3.0F};
+  quantizer.step = {1.0F};
+  EXPECT_NE(errorOf(interface), "");
+  quantizer.step.clear();
+  quantizer.granularity = Granularity::channel;
+  EXPECT_NE(errorOf(interface), "");
+  FeatureInterface uniform = uniformInterface(1, Granularity::tensor, 1);
+  uniform.quantizer.levels = {0.0F, 1.0F};
+  EXPECT_EQ(errorOf(uniform), "feature interface: quantizer: 2 levels, expected none for uniform");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "narrows/codec/quantizer.h"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 
 #include "narrows/base/assert.h"
@@ -66,11 +68,59 @@ void dequantizeRun(const std::uint8_t* symbols, std::size_t count, float low, fl
   }
 }
 
+/// Widest symbols for which comparing with every threshold is the fastest way.
+constexpr int kComparedBits = 4;
+
+std::array<float, 255> thresholdsOf(const std::vector<float>& levels) {
+  std::array<float, 255> thresholds{};
+  for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
+    thresholds[i] = (levels[i] + levels[i + 1]) * 0.5F;
+  }
+  return thresholds;
+}
+
+void quantizeLevels(std::span<const float> values, const QuantizerParams& params,
+                    std::span<std::uint8_t> symbols) {
+  const std::array<float, 255> thresholds = thresholdsOf(params.levels);
+  const std::size_t count = params.levels.size() - 1;
+  if (params.bits <= kComparedBits) {
+    for (std::size_t i = 0; i < values.size(); ++i) symbols[i] = 0;
+    for (std::size_t k = 0; k < count; ++k) {
+      const float threshold = thresholds[k];
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        symbols[i] = static_cast<std::uint8_t>(symbols[i] +
+                                               static_cast<std::uint8_t>(values[i] >= threshold));
+      }
+    }
+    return;
+  }
+  // Thresholds ascend, as levels do, so those that x reaches are the first ones.
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::size_t reached = 0;
+    for (std::size_t half = params.levels.size() / 2; half > 0; half /= 2) {
+      reached += values[i] >= thresholds[reached + half - 1] ? half : 0;
+    }
+    symbols[i] = static_cast<std::uint8_t>(reached);
+  }
+}
+
+void dequantizeLevels(std::span<const std::uint8_t> symbols, const std::vector<float>& levels,
+                      std::span<float> values) {
+  std::array<float, 256> table;
+  table.fill(levels.back());
+  std::copy(levels.begin(), levels.end(), table.begin());
+  for (std::size_t i = 0; i < symbols.size(); ++i) values[i] = table[symbols[i]];
+}
+
 }  // namespace
 
 void quantize(TensorView map, const QuantizerParams& params, std::span<std::uint8_t> symbols) {
   const std::span<const float> values = map.as<float>();
   NARROWS_ASSERT(params.kind != QuantizerKind::none && symbols.size() == values.size());
+  if (params.kind == QuantizerKind::levels) {
+    NARROWS_ASSERT(params.levels.size() == std::size_t{1} << params.bits);
+    return quantizeLevels(values, params, symbols);
+  }
   const auto top = static_cast<float>((1 << params.bits) - 1);
   forEachRun(map.shape(), params, [&](std::size_t first, std::size_t count, std::size_t entry) {
     const float low = params.low[entry];
@@ -87,6 +137,10 @@ void dequantize(std::span<const std::uint8_t> symbols, const QuantizerParams& pa
                 MutableTensorView map) {
   const std::span<float> values = map.as<float>();
   NARROWS_ASSERT(params.kind != QuantizerKind::none && symbols.size() == values.size());
+  if (params.kind == QuantizerKind::levels) {
+    NARROWS_ASSERT(params.levels.size() == std::size_t{1} << params.bits);
+    return dequantizeLevels(symbols, params.levels, values);
+  }
   forEachRun(map.shape(), params, [&](std::size_t first, std::size_t count, std::size_t entry) {
     dequantizeRun(symbols.data() + first, count, params.low[entry], params.step[entry],
                   values.data() + first);

@@ -177,5 +177,72 @@ TEST(Quantizers, TakeEmptyMapsAndFeatureVectors) {
             (std::vector<std::uint8_t>{1, 2, 2, 3}));
 }
 
+QuantizerParams tableParams(int bits, std::vector<float> levels) {
+  QuantizerParams params;
+  params.kind = QuantizerKind::levels;
+  params.bits = bits;
+  params.levels = std::move(levels);
+  return params;
+}
+
+TEST(LevelTable, GivesTheNearestLevelForEveryWidth) {
+  const std::uint32_t seed = test::propertySeed();
+  SCOPED_TRACE(test::seedTrace(seed));
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> value(-3, 3);
+  for (int bits = 1; bits <= 8; ++bits) {
+    std::vector<float> levels(std::size_t{1} << bits);
+    for (float& level : levels) level = value(random);
+    // Some of them twice.
+    if (bits > 2) levels[1] = levels[3];
+    std::sort(levels.begin(), levels.end());
+    Tensor map(DType::f32, Shape{1, 3, 17, 11});
+    for (float& x : map.mutableAs<float>()) x = 1.2F * value(random);
+    const QuantizerParams params = tableParams(bits, levels);
+    const std::vector<std::uint8_t> symbols = quantized(map, params);
+    const Tensor restored = dequantized(symbols, params, map.shape());
+    for (std::size_t i = 0; i < symbols.size(); ++i) {
+      const double x = map.as<float>()[i];
+      double nearest = 1e9;
+      for (const float level : levels) nearest = std::min(nearest, std::abs(x - level));
+      ASSERT_EQ(restored.as<float>()[i], levels.at(symbols[i]));
+      EXPECT_NEAR(std::abs(x - restored.as<float>()[i]), nearest, 1e-6) << i;
+    }
+  }
+}
+
+TEST(LevelTable, TakesTheHigherLevelHalfwayAndTheLastOfEqualOnes) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  const Tensor map = Tensor::from<float>(
+      Shape{9}, {-9.0F, 0.5F, 0.4999F, 1.0F, 2.9F, 3.0F, nan, infinity, -infinity});
+  EXPECT_EQ(quantized(map, tableParams(2, {0.0F, 1.0F, 1.0F, 5.0F})),
+            (std::vector<std::uint8_t>{0, 2 - 1, 0, 2, 2, 3, 0, 3, 0}));
+  // Of equal levels the last one, but for values that are below them.
+  std::vector<float> wide(256, 2.0F);
+  wide[0] = -1.0F;
+  EXPECT_EQ(quantized(map, tableParams(8, wide)),
+            (std::vector<std::uint8_t>{0, 1, 0, 1, 255, 255, 0, 255, 0}));
+}
+
+TEST(LevelTable, WithEquidistantLevelsIsTheUniformQuantizer) {
+  std::vector<float> values;
+  for (int i = -300; i < 900; ++i) values.push_back(0.125F * static_cast<float>(i) / 16);
+  const Tensor map = Tensor::from<float>(Shape{1200}, values);
+  for (int bits = 1; bits <= 8; ++bits) {
+    std::vector<float> levels;
+    for (int q = 0; q < 1 << bits; ++q) levels.push_back(-1.0F + 0.125F * static_cast<float>(q));
+    EXPECT_EQ(quantized(map, tableParams(bits, levels)),
+              quantized(map, uniformParams(bits, {-1.0F}, {0.125F})));
+  }
+}
+
+TEST(LevelTable, GivesTheHighestLevelForSymbolsBeyondTheTable) {
+  const Tensor restored = dequantized({0, 1, 2, 255}, tableParams(1, {-2.0F, 4.0F}), Shape{4});
+  const auto values = restored.as<float>();
+  EXPECT_EQ(std::vector<float>(values.begin(), values.end()),
+            (std::vector<float>{-2.0F, 4.0F, 4.0F, 4.0F}));
+}
+
 }  // namespace
 }  // namespace narrows

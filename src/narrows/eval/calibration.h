@@ -20,7 +20,7 @@ struct QuantizerSpec {
   friend bool operator==(const QuantizerSpec&, const QuantizerSpec&) = default;
 };
 
-/// "uniform 4 bit per channel", "two-level 1 bit per tensor", "fp32".
+/// "uniform 4 bit per channel", "two_level 1 bit per tensor", "fp32".
 std::string toString(const QuantizerSpec& spec);
 
 /// Statistics of the tensors of one cut over a set of pictures.

@@ -66,8 +66,12 @@ JsonValue writeInterface(const FeatureInterface& feature) {
   if (quantizer.kind != QuantizerKind::none) {
     params.emplace_back("bits", std::int64_t{quantizer.bits});
     params.emplace_back("granularity", toString(quantizer.granularity));
-    params.emplace_back("low", writeFloats(quantizer.low));
-    params.emplace_back("step", writeFloats(quantizer.step));
+    if (quantizer.kind == QuantizerKind::levels) {
+      params.emplace_back("levels", writeFloats(quantizer.levels));
+    } else {
+      params.emplace_back("low", writeFloats(quantizer.low));
+      params.emplace_back("step", writeFloats(quantizer.step));
+    }
   }
   Object coder{{"kind", toString(feature.coder.kind)},
                {"level", std::int64_t{feature.coder.level}}};
@@ -203,7 +207,11 @@ Result<QuantizerParams> readQuantizer(const JsonCursor& cursor) {
     NARROWS_CHECK(cursor.expectKeys({"kind"}));
     return params;
   }
-  NARROWS_CHECK(cursor.expectKeys({"kind", "bits", "granularity", "low", "step"}));
+  if (kind == QuantizerKind::levels) {
+    NARROWS_CHECK(cursor.expectKeys({"kind", "bits", "granularity", "levels"}));
+  } else {
+    NARROWS_CHECK(cursor.expectKeys({"kind", "bits", "granularity", "low", "step"}));
+  }
   NARROWS_TRY(bits_at, cursor.at("bits"));
   NARROWS_TRY(bits, bits_at.integer(1, 8));
   params.bits = static_cast<int>(bits);
@@ -211,6 +219,12 @@ Result<QuantizerParams> readQuantizer(const JsonCursor& cursor) {
   NARROWS_TRY(granularity_name, granularity_at.text());
   NARROWS_TRY(granularity, placed(granularity_at, parseGranularity(granularity_name)));
   params.granularity = granularity;
+  if (kind == QuantizerKind::levels) {
+    NARROWS_TRY(levels_at, cursor.at("levels"));
+    NARROWS_TRY(levels, readFloats(levels_at));
+    params.levels = std::move(levels);
+    return params;
+  }
   NARROWS_TRY(low_at, cursor.at("low"));
   NARROWS_TRY(low, readFloats(low_at));
   NARROWS_TRY(step_at, cursor.at("step"));
