@@ -13,6 +13,7 @@
 #include "narrows/cli/profile.h"
 #include "narrows/cli/profiles.h"
 #include "narrows/cli/report.h"
+#include "narrows/cli/score.h"
 #include "narrows/cli/split.h"
 #include "narrows/cli/training_launch.h"
 #endif
@@ -38,6 +39,7 @@ constexpr std::array kCommands = {
     Command{"profile", "measure this host's speed and write it as a device", runProfile},
     Command{"profiles", "list links and devices with the source of each figure", runProfiles},
     Command{"report", "make one HTML page of an exploration", runReport},
+    Command{"score", "score bundles beside the uncut network, JPEG and WebP", runScore},
     Command{"train", "train a network on pictures, or on a teacher's answers", runTrain},
     Command{"tighten", "train and prune so that little crosses a cut; write the bundle",
             runTighten},

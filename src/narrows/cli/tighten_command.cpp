@@ -9,6 +9,7 @@
 #include "narrows/cli/table.h"
 #include "narrows/cli/train_command.h"
 #include "narrows/cli/training_setup.h"
+#include "narrows/cli/two_pieces.h"
 #include "narrows/train/run_log.h"
 #include "narrows/train/tighten.h"
 
@@ -137,15 +138,11 @@ Table tableOf(const std::vector<TightenRow>& rows) {
 Status checkBundle(const TightenOptions& options, const TrainingSetup& setup, Validator& validator,
                    const TightenRow& last, RunLog& log) {
   NARROWS_TRY(bundle, readBundle(options.training.out));
-  std::vector<FeatureInterface> interfaces;
-  for (const InterfaceParams& params : bundle.plan.interfaces) {
-    interfaces.push_back(std::get<FeatureInterface>(params));
-  }
-  CutPieces pieces{std::move(bundle.pieces[0]), std::move(bundle.pieces[1])};
-  NARROWS_TRY(figures, validator.score(pieces, interfaces));
+  NARROWS_TRY(two, twoPieces(std::move(bundle)));
+  NARROWS_TRY(figures, validator.score(two.pieces, two.interfaces));
   constexpr std::size_t kPictures = 32;
-  NARROWS_TRY(symbols, compareSymbols(pieces.node, interfaces, setup.validation, setup.description,
-                                      validator.engine(), kPictures));
+  NARROWS_TRY(symbols, compareSymbols(two.pieces.node, two.interfaces, setup.validation,
+                                      setup.description, validator.engine(), kPictures));
   NARROWS_CHECK(log.write({{"stage", std::string("bundle")},
                            {"bundle", options.training.out},
                            {"accuracy_percent", figures.accuracy.primary},

@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "narrows/cli/train_options.h"
+#include "narrows/eval/validator.h"
 #include "narrows/train/batch_source.h"
 #include "narrows/train/fit.h"
-#include "narrows/train/validation.h"
 
 namespace narrows {
 

@@ -1,6 +1,7 @@
 #include "narrows/eval/accuracy.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace narrows {
 namespace {
@@ -67,20 +68,37 @@ Result<Scorer> Scorer::create(const ModelDescription& description, const DataSet
 }
 
 Accuracy Scorer::score(const std::vector<Prediction>& predictions) const {
+  std::vector<std::size_t> all(predictions.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
   if (metric_ == Metric::top1) {
-    NARROWS_ASSERT(predictions.size() == labels_.size());
-    TopKAccuracy accuracy;
-    for (std::size_t i = 0; i < predictions.size(); ++i) accuracy.add(predictions[i], labels_[i]);
+    const TopKAccuracy accuracy = classesOf(predictions, all);
     return {kPercent * accuracy.top1(), kPercent * accuracy.top5()};
   }
-  NARROWS_ASSERT(predictions.size() == boxes_.size());
-  std::vector<ScoredPicture> pictures;
-  pictures.reserve(predictions.size());
-  for (std::size_t i = 0; i < predictions.size(); ++i) {
-    pictures.push_back({predictions[i].detections, boxes_[i]});
-  }
-  const CocoAccuracy accuracy = cocoAccuracy(pictures);
+  const CocoAccuracy accuracy = cocoAccuracy(boxesOf(predictions, all));
   return {kPercent * accuracy.ap50, kPercent * accuracy.ap};
+}
+
+double Scorer::primary(const std::vector<Prediction>& predictions,
+                       std::span<const std::size_t> pictures) const {
+  if (metric_ == Metric::top1) return kPercent * classesOf(predictions, pictures).top1();
+  return kPercent * averagePrecision(boxesOf(predictions, pictures), ApRule::coco).map;
+}
+
+TopKAccuracy Scorer::classesOf(const std::vector<Prediction>& predictions,
+                               std::span<const std::size_t> pictures) const {
+  NARROWS_ASSERT(predictions.size() == labels_.size());
+  TopKAccuracy accuracy;
+  for (const std::size_t i : pictures) accuracy.add(predictions[i], labels_[i]);
+  return accuracy;
+}
+
+std::vector<ScoredPicture> Scorer::boxesOf(const std::vector<Prediction>& predictions,
+                                           std::span<const std::size_t> pictures) const {
+  NARROWS_ASSERT(predictions.size() == boxes_.size());
+  std::vector<ScoredPicture> scored;
+  scored.reserve(pictures.size());
+  for (const std::size_t i : pictures) scored.push_back({predictions[i].detections, boxes_[i]});
+  return scored;
 }
 
 }  // namespace narrows

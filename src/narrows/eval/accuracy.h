@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -41,10 +42,18 @@ class Scorer {
   bool againstTruth() const { return against_truth_; }
   /// One prediction for each picture, in the set's order.
   Accuracy score(const std::vector<Prediction>& predictions) const;
+  /// The primary figure of a sample of the pictures, given by their positions in the set; one may
+  /// occur repeatedly. A sample without any box scores 0.
+  double primary(const std::vector<Prediction>& predictions,
+                 std::span<const std::size_t> pictures) const;
   const Accuracy& uncut() const { return uncut_; }
 
  private:
   Scorer() = default;
+  TopKAccuracy classesOf(const std::vector<Prediction>& predictions,
+                         std::span<const std::size_t> pictures) const;
+  std::vector<ScoredPicture> boxesOf(const std::vector<Prediction>& predictions,
+                                     std::span<const std::size_t> pictures) const;
 
   Metric metric_ = Metric::top1;
   bool against_truth_ = false;

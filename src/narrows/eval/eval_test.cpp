@@ -181,6 +181,37 @@ TEST(Scorer, WantsSomethingToFind) {
   EXPECT_FALSE(Scorer::create(description, data, reference).ok());
 }
 
+TEST(Scorer, ASampleIsScoredLikeADataSetOfItsPictures) {
+  ModelDescription description;
+  description.head.kind = HeadKind::yolov3;
+  DataSet data;
+  data.items.resize(4);
+  std::vector<Prediction> reference(4);
+  std::vector<Prediction> answers(4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto x = 0.1F * static_cast<float>(i);
+    reference[i].detections.push_back({0, 0.9F, {x, 0.1F, x + 0.4F, 0.5F}});
+    // Half of the answers look elsewhere, with more confidence.
+    const float y = i % 2 == 0 ? 0.1F : 0.5F;
+    answers[i].detections.push_back({0, 0.5F + x, {x, y, x + 0.4F, y + 0.4F}});
+  }
+  const auto whole = Scorer::create(description, data, reference);
+  ASSERT_TRUE(whole.ok());
+  const std::vector<std::size_t> sample{3, 0, 3, 2};
+  data.items.resize(sample.size());
+  std::vector<Prediction> sampled_reference;
+  std::vector<Prediction> sampled_answers;
+  for (const std::size_t i : sample) {
+    sampled_reference.push_back(reference[i]);
+    sampled_answers.push_back(answers[i]);
+  }
+  const auto part = Scorer::create(description, data, sampled_reference);
+  ASSERT_TRUE(part.ok());
+  EXPECT_DOUBLE_EQ(whole->primary(answers, sample), part->score(sampled_answers).primary);
+  EXPECT_LT(whole->primary(answers, sample), 60);
+  EXPECT_EQ(whole->primary(answers, std::vector<std::size_t>{0, 2, 2}), 100);
+}
+
 TEST_F(EvalTest, ResultsDoNotDependOnTheNumberOfThreads) {
   const std::vector<QuantizerSpec> quantizers{{QuantizerKind::uniform, 2, Granularity::channel},
                                               {QuantizerKind::uniform, 1, Granularity::tensor}};

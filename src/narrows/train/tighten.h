@@ -10,7 +10,7 @@
 #include "narrows/prune/importance.h"
 #include "narrows/train/bottleneck.h"
 #include "narrows/train/fit.h"
-#include "narrows/train/validation.h"
+#include "narrows/eval/validator.h"
 
 namespace narrows {
 

@@ -9,7 +9,7 @@
 #include "narrows/train/batch_source.h"
 #include "narrows/train/checkpoint.h"
 #include "narrows/train/fit.h"
-#include "narrows/train/validation.h"
+#include "narrows/eval/validator.h"
 #include "narrows/zoo/zoo.h"
 
 namespace narrows::test {

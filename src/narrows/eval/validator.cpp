@@ -1,4 +1,4 @@
-#include "narrows/train/validation.h"
+#include "narrows/eval/validator.h"
 
 #include "narrows/eval/parallel.h"
 #include "narrows/eval/predictor.h"
@@ -22,6 +22,24 @@ Result<Validator> Validator::create(std::string_view engine, const DataSet& data
 }
 
 Result<std::vector<Prediction>> Validator::predict(const Graph& graph) {
+  return predict(graph, [](std::size_t, Image image) -> Result<Image> { return image; });
+}
+
+Result<PiecePredictions> Validator::predictRecoded(const Graph& graph, PictureFormat format,
+                                                   int quality) {
+  std::vector<std::size_t> bytes(data_->items.size());
+  NARROWS_TRY(predictions, predict(graph, [&](std::size_t index, Image image) -> Result<Image> {
+                NARROWS_TRY(recoded, recode(image, format, quality));
+                bytes[index] = recoded.bytes;
+                return std::move(recoded.image);
+              }));
+  FrameStatistics frames;
+  for (const std::size_t size : bytes) frames.add(size, Seconds(), Seconds());
+  return PiecePredictions{std::move(predictions), frames};
+}
+
+Result<std::vector<Prediction>> Validator::predict(
+    const Graph& graph, const std::function<Result<Image>(std::size_t, Image)>& see) {
   std::vector<Predictor> predictors;
   for (std::size_t i = 0; i < pool_->size(); ++i) {
     NARROWS_TRY(predictor, Predictor::create(*engine_, graph, description_, 1));
@@ -31,7 +49,8 @@ Result<std::vector<Prediction>> Validator::predict(const Graph& graph) {
   NARROWS_CHECK(forEachFallible(
       *pool_, data_->items.size(), [&](std::size_t index, std::size_t worker) -> Status {
         NARROWS_TRY(picture, source_->get(index));
-        const Tensor input = normalizeImage(picture.image, description_.preprocessing);
+        NARROWS_TRY(seen, see(index, std::move(picture.image)));
+        const Tensor input = normalizeImage(seen, description_.preprocessing);
         const TensorView view = input.view();
         NARROWS_TRY(prediction, predictors[worker].predict({&view, 1}, picture.original));
         predictions[index] = std::move(prediction);
@@ -53,6 +72,13 @@ Result<PieceFigures> Validator::score(const Graph& graph, const Cut& cut,
 
 Result<PieceFigures> Validator::score(const CutPieces& pieces,
                                       std::span<const FeatureInterface> interfaces) {
+  NARROWS_TRY(answers, predict(pieces, interfaces));
+  return PieceFigures{scorer_->score(answers.predictions), answers.frames.meanBytes(),
+                      answers.frames.worst_bytes};
+}
+
+Result<PiecePredictions> Validator::predict(const CutPieces& pieces,
+                                            std::span<const FeatureInterface> interfaces) {
   struct Worker {
     PieceRunner node;
     Predictor server;
@@ -80,7 +106,7 @@ Result<PieceFigures> Validator::score(const CutPieces& pieces,
       }));
   FrameStatistics frames;
   for (const Worker& worker : workers) frames.add(worker.meter.statistics());
-  return PieceFigures{scorer_->score(predictions), frames.meanBytes(), frames.worst_bytes};
+  return PiecePredictions{std::move(predictions), frames};
 }
 
 }  // namespace narrows

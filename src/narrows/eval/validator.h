@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "narrows/eval/frame_meter.h"
 #include "narrows/eval/pictures.h"
 #include "narrows/eval/piece_runner.h"
+#include "narrows/eval/recode.h"
 #include "narrows/graph/cuts.h"
 #include "narrows/vision/description.h"
 
@@ -22,6 +24,11 @@ struct PieceFigures {
   Accuracy accuracy;
   double mean_bytes = 0;
   std::size_t worst_bytes = 0;
+};
+
+struct PiecePredictions {
+  std::vector<Prediction> predictions;
+  FrameStatistics frames;
 };
 
 /// Scores networks on one data set with the inference engine. Sets without truth are scored by
@@ -48,9 +55,19 @@ class Validator {
                              std::span<const FeatureInterface> interfaces);
   Result<PieceFigures> score(const CutPieces& pieces, std::span<const FeatureInterface> interfaces);
 
+  /// What the pieces answer, one prediction a picture, and their frames.
+  Result<PiecePredictions> predict(const CutPieces& pieces,
+                                   std::span<const FeatureInterface> interfaces);
+  Result<std::vector<Prediction>> predict(const Graph& graph);
+  /// Of pictures that were coded at the network's size and decoded before the network saw them.
+  Result<PiecePredictions> predictRecoded(const Graph& graph, PictureFormat format, int quality);
+  const Scorer& scorer() const { return *scorer_; }
+
  private:
   Validator() = default;
-  Result<std::vector<Prediction>> predict(const Graph& graph);
+  /// Predictions of the whole network for what `see` makes of each picture at the network's size.
+  Result<std::vector<Prediction>> predict(
+      const Graph& graph, const std::function<Result<Image>(std::size_t, Image)>& see);
 
   const DataSet* data_ = nullptr;
   ModelDescription description_;
