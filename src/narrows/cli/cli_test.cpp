@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <system_error>
 
 #include "narrows/cli/command.h"
 #include "narrows/cli/table.h"
@@ -66,6 +68,17 @@ TEST(Commands, HaveHelpWithAnExampleAndRefuseWrongUsage) {
     EXPECT_FALSE(testing::internal::GetCapturedStderr().empty());
   }
   EXPECT_TRUE(names.contains("node"));
+}
+
+TEST(Commands, WhatALibraryThrowsIsAFailureWithOneLine) {
+  const Command throwing{"price", "", [](std::span<const std::string>) -> int {
+                           throw std::system_error(EPIPE, std::generic_category(),
+                                                   "cannot write to file");
+                         }};
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(runCommand(throwing, {}), kExitFailure);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "narrows price: cannot write to file: Broken pipe\n");
 }
 
 #ifdef NARROWS_WORKBENCH

@@ -19,6 +19,10 @@ struct Command {
   int (*run)(std::span<const std::string> arguments);
 };
 
+/// Runs a subcommand. What a library throws on the way, such as a write to a reader that went away,
+/// becomes one line on stderr and the failure exit code.
+int runCommand(const Command& command, std::span<const std::string> arguments);
+
 /// All subcommands of this build, in the order in which help lists them.
 std::span<const Command> commands();
 

@@ -1,5 +1,7 @@
 #include <array>
+#include <exception>
 
+#include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
 #ifdef NARROWS_WORKBENCH
 #include "narrows/cli/analyze.h"
@@ -57,6 +59,14 @@ constexpr std::array kCommands = {
 };
 
 }  // namespace
+
+int runCommand(const Command& command, std::span<const std::string> arguments) {
+  try {
+    return command.run(arguments);
+  } catch (const std::exception& error) {
+    return reportFailure(command.name, Error{error.what()});
+  }
+}
 
 std::span<const Command> commands() {
   return kCommands;

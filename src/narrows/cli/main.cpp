@@ -50,5 +50,5 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "narrows: there is no command \"{}\"; narrows --help lists them\n", name);
     return narrows::kExitUsage;
   }
-  return found->run(std::span(arguments).subspan(1));
+  return narrows::runCommand(*found, std::span(arguments).subspan(1));
 }
