@@ -10,6 +10,7 @@
 #include "narrows/cli/command.h"
 #include "narrows/cli/program_launch.h"
 #include "narrows/cli/record_writer.h"
+#include "narrows/cli/sequence_options.h"
 #include "narrows/cli/stop_signal.h"
 #include "narrows/cli/worker_list.h"
 #include "narrows/runtime/group/coordinator.h"
@@ -164,6 +165,11 @@ bool namesWorkers(std::span<const std::string> arguments) {
 
 int runGroupCommand(std::span<const std::string> arguments) {
   if (!namesWorkers(arguments)) {
+    SequenceCommand sequence;
+    if (const auto outcome = parseSequence(arguments, sequence);
+        outcome != Arguments::Outcome::run) {
+      return Arguments::exitCode(outcome);
+    }
     return becomeProgram("run", "narrows-sequence", arguments,
                          "scripts/build makes it; a plan of several devices wants --workers");
   }

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "narrows/eval/calibration.h"
+#include "narrows/eval/validator.h"
 #include "narrows/plan/split.h"
 #include "narrows/prune/importance.h"
 #include "narrows/train/bottleneck.h"
 #include "narrows/train/fit.h"
-#include "narrows/eval/validator.h"
 
 namespace narrows {
 

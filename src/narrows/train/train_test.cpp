@@ -4,12 +4,12 @@
 
 #include "narrows/base/file.h"
 #include "narrows/data/scenes.h"
+#include "narrows/eval/validator.h"
 #include "narrows/train/anchors.h"
 #include "narrows/train/augment.h"
 #include "narrows/train/batch_source.h"
 #include "narrows/train/checkpoint.h"
 #include "narrows/train/fit.h"
-#include "narrows/eval/validator.h"
 #include "narrows/zoo/zoo.h"
 
 namespace narrows::test {
