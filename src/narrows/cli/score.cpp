@@ -32,28 +32,36 @@ struct ScoreCommand {
 /// Rows of what is scored, each beside the uncut network on the same resamples.
 class ScoreTable {
  public:
-  ScoreTable(const Validator& validator, std::vector<Prediction> uncut,
-             const BootstrapOptions& options)
-      : validator_(validator), uncut_(std::move(uncut)), options_(options) {}
+  ScoreTable(const Validator& validator, const BootstrapOptions& options)
+      : validator_(validator), options_(options) {}
+
+  /// The network that all others are held against.
+  void addUncut(const std::string& what) {
+    addRow(what, validator_.uncut(), {}, {}, std::monostate());
+  }
 
   void add(const std::string& what, const PiecePredictions& answers, Cell node_macs) {
     const Scorer& scorer = validator_.scorer();
-    const Accuracy accuracy = scorer.score(answers.predictions);
+    const std::vector<Prediction>& uncut = validator_.uncutPredictions();
     const Interval drop =
-        bootstrap(uncut_.size(), options_, [&](std::span<const std::size_t> sample) {
-          return scorer.primary(uncut_, sample) - scorer.primary(answers.predictions, sample);
+        bootstrap(uncut.size(), options_, [&](std::span<const std::size_t> sample) {
+          return scorer.primary(uncut, sample) - scorer.primary(answers.predictions, sample);
         });
-    table_.add({what, accuracy.primary, accuracy.secondary,
-                scorer.uncut().primary - accuracy.primary, drop.low, drop.high,
-                answers.frames.meanBytes(), static_cast<std::int64_t>(answers.frames.worst_bytes),
-                std::move(node_macs)});
+    addRow(what, scorer.score(answers.predictions), drop, answers.frames, std::move(node_macs));
   }
 
   const Table& table() const { return table_; }
 
  private:
+  void addRow(const std::string& what, const Accuracy& accuracy, const Interval& drop,
+              const FrameStatistics& frames, Cell node_macs) {
+    table_.add({what, accuracy.primary, accuracy.secondary,
+                validator_.uncut().primary - accuracy.primary, drop.low, drop.high,
+                frames.meanBytes(), static_cast<std::int64_t>(frames.worst_bytes),
+                std::move(node_macs)});
+  }
+
   const Validator& validator_;
-  std::vector<Prediction> uncut_;
   BootstrapOptions options_;
   Table table_{{{"what", "what"},
                 {"accuracy_percent", "accuracy %", 2},
@@ -80,9 +88,8 @@ Status score(const ScoreCommand& command) {
   NARROWS_TRY(data, openData(command.data, description));
   NARROWS_TRY(validator, Validator::create(command.engine, data, description, model.graph,
                                            threadCount(command.threads)));
-  NARROWS_TRY(uncut, validator.predict(model.graph));
-  ScoreTable table(validator, uncut, command.bootstrap);
-  table.add(command.model.model, {uncut, {}}, std::monostate());
+  ScoreTable table(validator, command.bootstrap);
+  table.addUncut(command.model.model);
   for (const std::string& path : command.bundles) NARROWS_CHECK(addBundle(table, validator, path));
   const auto addRecoded = [&](PictureFormat format, const std::vector<int>& qualities) -> Status {
     for (const int quality : qualities) {

@@ -16,7 +16,8 @@ Result<Validator> Validator::create(std::string_view engine, const DataSet& data
   validator.source_ = std::make_unique<PictureSource>(data.items, description.preprocessing);
   validator.pool_ = std::make_unique<ThreadPool>(threads);
   NARROWS_TRY(predictions, validator.predict(uncut));
-  NARROWS_TRY(scorer, Scorer::create(description, data, std::move(predictions)));
+  NARROWS_TRY(scorer, Scorer::create(description, data, predictions));
+  validator.uncut_ = std::move(predictions);
   validator.scorer_ = std::move(scorer);
   return validator;
 }

@@ -47,6 +47,8 @@ class Validator {
   const ModelDescription& description() const { return description_; }
   /// Of the network that was given.
   const Accuracy& uncut() const { return scorer_->uncut(); }
+  /// What that network answers, one prediction a picture.
+  const std::vector<Prediction>& uncutPredictions() const { return uncut_; }
 
   Result<Accuracy> score(const Graph& graph);
   /// The pieces of the cut with these interfaces; each map is coded, decoded and given to the
@@ -74,6 +76,7 @@ class Validator {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<PictureSource> source_;
   std::unique_ptr<ThreadPool> pool_;
+  std::vector<Prediction> uncut_;
   std::optional<Scorer> scorer_;
 };
 
