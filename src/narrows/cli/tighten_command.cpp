@@ -24,7 +24,7 @@ std::string fingerprintOf(const TightenOptions& o) {
   return fmt::format(
       "tighten {} at {} data {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} "
       "vary {} {} {} {} {} teacher {} {} {} labels {} quantizer {} {} {} {} {} tcl {} {} {} "
-      "autoencoder {} {} {} prune {} {} {} {} {} {} {} {} lambda {} {} recover {} {} {}",
+      "autoencoder {} {} {} prune {} {} {} {} {} {} {} {} lambda {} {} recover {} {} {} until {}",
       t.model.model, o.cut, t.data.path, t.data.split, t.model.seed, t.epochs, t.batch,
       t.learning_rate, t.final_share, t.warm_up, t.optimizer, t.weight_decay, t.average_decay,
       t.smoothing, t.flip, t.zoom, t.shift, t.color, t.mosaic, t.teacher, t.teacher_weight,
@@ -32,7 +32,7 @@ std::string fingerprintOf(const TightenOptions& o) {
       o.clustering, o.clustering_growth, o.clustering_exponent, o.latent_channels, o.latent_stride,
       o.latent_epochs, o.prune, o.max_drop, o.importance, o.prune_epochs, o.prune_trials,
       o.skip_step2, o.prune_bytes, o.prune_macs, o.lambda, o.target_bytes, o.recovery_blocks,
-      o.recovery_channels, o.recovery_epochs);
+      o.recovery_channels, o.recovery_epochs, o.train_until);
 }
 
 GrowthKind growthKind(const std::string& name) {
@@ -79,6 +79,8 @@ Result<TightenRequest> makeRequest(const TightenOptions& options, const Training
     request.recovery = EngineShape{options.recovery_blocks, options.recovery_channels};
     request.recovery_epochs = options.recovery_epochs;
   }
+  request.train_until = options.train_until;
+  request.half_weights = options.half_weights;
   NARROWS_TRY(trainer, trainerOptions(setup, training));
   request.trainer = std::move(trainer);
   request.batches = batchOptions(training, setup.threads);

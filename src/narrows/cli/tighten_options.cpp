@@ -77,6 +77,12 @@ Arguments::Outcome parseTighten(std::span<const std::string> arguments, TightenO
                  "Drive lambda so that the mean frame has at most so many bytes (0: lambda stays)")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_option(
+      "--train-until", options.train_until,
+      "Weights that this tensor does not depend on stay (normalisations are trained), so "
+      "that networks tightened at several cuts share them (default: all are trained)");
+  app.add_flag("--half", options.half_weights,
+               "Write the bundle's weights in half precision, normalisations not folded into them");
   app.add_option("--recover", options.recovery_blocks,
                  "Train a reconstruction engine of so many blocks on the server, the node frozen")
       ->check(CLI::Range(0, 32))

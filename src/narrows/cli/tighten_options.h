@@ -31,6 +31,8 @@ struct TightenOptions {
   double target_bytes = 0;
   double prune_bytes = 0;
   double prune_macs = 0;
+  std::string train_until;
+  bool half_weights = false;
   std::int64_t recovery_blocks = 0;
   std::int64_t recovery_channels = 0;
   std::size_t recovery_epochs = 5;

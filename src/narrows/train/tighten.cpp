@@ -1,9 +1,12 @@
 #include "narrows/train/tighten.h"
 
 #include <algorithm>
+#include <set>
 
 #include "narrows/codec/quantizer.h"
 #include "narrows/eval/piece_runner.h"
+#include "narrows/graph/extract.h"
+#include "narrows/graph/half_weights.h"
 #include "narrows/graph/passes.h"
 #include "narrows/torch/network.h"
 
@@ -42,6 +45,7 @@ class Tightener {
   Result<TightenResult> run(const Graph& graph) {
     Design design{graph, request_.cut, std::nullopt};
     uncut_ = graph;
+    NARROWS_CHECK(findShared());
     NARROWS_CHECK(tellOriginal(design));
     if (quantizes()) NARROWS_CHECK(tell("quantized", design));
     if (request_.prune) {
@@ -64,8 +68,12 @@ class Tightener {
       NARROWS_CHECK(recover(design));
       NARROWS_CHECK(tell("recovered", design));
     }
-    NARROWS_TRY(measured, measure(design));
-    NARROWS_TRY(split, splitAt(measured.graph, measured.cut, measured.interfaces));
+    if (request_.half_weights) {
+      NARROWS_TRY(halved, halveWeights(design.graph));
+      design.graph = std::move(halved);
+      NARROWS_CHECK(tell("half precision", design));
+    }
+    NARROWS_TRY(split, splitOf(design));
     result_.split = std::move(split);
     return std::move(result_);
   }
@@ -77,6 +85,28 @@ class Tightener {
     for (std::size_t i = 0; i < count; ++i) kept.push_back(items[i * items.size() / count]);
     return kept;
   }
+
+  /// Weights that stay as the given network has them.
+  Status findShared() {
+    if (request_.train_until.empty()) return {};
+    const ValueId until = uncut_.findValue(request_.train_until);
+    if (!until.valid()) return makeError("the network has no value {}", request_.train_until);
+    NARROWS_TRY(nodes, nodesBetween(uncut_, uncut_.inputs(), {&until, 1}));
+    std::set<ValueId> trained;
+    for (const NodeId node : nodes) {
+      const std::vector<ValueId>& inputs = uncut_.node(node).inputs;
+      trained.insert(inputs.begin(), inputs.end());
+    }
+    for (std::size_t i = 0; i < uncut_.valueCount(); ++i) {
+      const ValueId id(i);
+      const Value& value = uncut_.value(id);
+      if (value.isConstant() && value.type.shape.rank() >= 2 && !trained.contains(id)) {
+        shared_.push_back(value.name);
+      }
+    }
+    return {};
+  }
+
   bool quantizes() const { return request_.quantizer.kind != QuantizerKind::none; }
 
   /// Interfaces for the design as it is: the trained quantizer, else a calibrated one; coder tables
@@ -144,6 +174,14 @@ class Tightener {
     return addRow(std::move(stage), measured);
   }
 
+  Result<SplitModel> splitOf(const Design& design) {
+    NARROWS_TRY(measured, measure(design));
+    if (!request_.half_weights) return splitAt(measured.graph, measured.cut, measured.interfaces);
+    // Simplifying would widen the weights and fold the normalisations into them.
+    NARROWS_TRY(cut, findCut(design.graph, design.cut));
+    return splitAt(design.graph, cut, measured.interfaces);
+  }
+
   /// The calibrated quantizer of a graph that is not simplified.
   Result<QuantizerParams> calibrated(const Graph& graph, const std::string& cut_name) {
     NARROWS_TRY(simple, simplify(graph));
@@ -156,6 +194,7 @@ class Tightener {
 
   Result<TrainerOptions> trainerOptions(const Design& design, bool with_terms) {
     TrainerOptions options = request_.trainer;
+    options.frozen = shared_;
     if (!quantizes()) return options;
     TrainedInterface interface;
     interface.value = design.cut;
@@ -452,6 +491,7 @@ class Tightener {
   DataSet calibration_;
   std::optional<PictureSource> pictures_;
   Graph uncut_;
+  std::vector<std::string> shared_;
   TightenResult result_;
 };
 

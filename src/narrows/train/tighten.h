@@ -56,7 +56,14 @@ struct TightenRequest {
   FitOptions fit;
   /// Task, teacher, optimizer.
   TrainerOptions trainer;
+  /// Weights (constants of rank 2 and more) of the given network that this value does not depend on
+  /// stay as they are, so that networks tightened at several cuts share them; scales, biases and
+  /// statistics of normalisations are trained. Empty: all are trained.
+  std::string train_until;
   BatchOptions batches;
+  /// The pieces hold their weights in half precision and their normalisations as trained, not
+  /// folded into the weights: those that training left alone are the given network's to the bit.
+  bool half_weights = false;
   std::size_t calibration_pictures = 32;
   std::uint64_t seed = 1;
   std::size_t threads = 1;

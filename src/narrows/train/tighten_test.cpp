@@ -4,6 +4,8 @@
 
 #include "narrows/base/file.h"
 #include "narrows/data/scenes.h"
+#include "narrows/graph/half_weights.h"
+#include "narrows/graph/passes.h"
 #include "narrows/graph/random_graph.h"
 #include "narrows/zoo/zoo.h"
 
@@ -164,6 +166,46 @@ TEST(Tighten, PruningKeepsToTheGoalsThatItIsGiven) {
   EXPECT_GT(rows[2].mean_bytes, 0.3 * before->rows[1].mean_bytes);
   EXPECT_LE(2 * rows[3].node_macs, rows[0].node_macs);
   EXPECT_GT(4 * rows[3].node_macs, rows[0].node_macs);
+}
+
+TEST(Tighten, WeightsBehindTheLastTrainedValueAreSharedToTheBit) {
+  auto setting = makeSetting();
+  ASSERT_TRUE(setting.ok());
+  // As a network kept in half precision is.
+  auto half = halveWeights(setting->graph);
+  ASSERT_TRUE(half.ok());
+  auto given = simplify(*half, {{"fold-affine"}});
+  ASSERT_TRUE(given.ok());
+  setting->graph = *given;
+  TightenRequest& request = setting->request;
+  request.trainer.teacher = Teacher{*given, 1, 2, {}, 0};
+  request.trainer.task_weight = 1;
+  request.autoencoder = AutoencoderShape{2, 1};
+  request.autoencoder_epochs = 1;
+  request.fit.epochs = 1;
+  request.train_until = "pool3";
+  request.half_weights = true;
+  auto result = runTighten(*setting);
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_EQ(result->rows.back().stage, "half precision");
+  EXPECT_NEAR(result->rows.back().accuracy.primary, result->rows[3].accuracy.primary, 5);
+  std::size_t shared = 0;
+  std::size_t trained = 0;
+  for (const Graph& piece : result->split.pieces) {
+    for (const Value& value : piece.values()) {
+      if (!value.isConstant() || value.type.dtype != DType::f16) continue;
+      const ValueId before = half->findValue(value.name);
+      if (!before.valid()) continue;  // of the autoencoder
+      const auto a = half->value(before).constant->view().bytes();
+      const auto b = value.constant->view().bytes();
+      const bool same = std::equal(a.begin(), a.end(), b.begin(), b.end());
+      (same ? shared : trained) += 1;
+    }
+  }
+  EXPECT_EQ(trained, 3u) << "conv1 to conv3";
+  EXPECT_GT(shared, 2u);
+  request.train_until = "nothing";
+  EXPECT_EQ(runTighten(*setting).error().message, "the network has no value nothing");
 }
 
 TEST(Tighten, TheRateTermIsDrivenToTheBytesAskedFor) {
