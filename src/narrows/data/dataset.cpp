@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <random>
 #include <utility>
 
 #include "narrows/base/file.h"
@@ -72,6 +74,59 @@ Result<DataSet> openLayout(const fs::path& path, DataLayout layout, const DataOp
   return openPictures(path, options);
 }
 
+/// Pictures `begin` to `end` - 1 of a shuffled set.
+struct ShuffledRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::uint64_t seed = 1;
+};
+
+constexpr std::string_view kShuffled = "shuffled:";
+
+/// Nothing when the text has another form.
+std::optional<ShuffledRange> parseShuffled(std::string_view text) {
+  ShuffledRange range;
+  const char* at = text.data() + kShuffled.size();
+  const char* const end = text.data() + text.size();
+  const auto number = [&](auto& value) {
+    const auto [rest, error] = std::from_chars(at, end, value);
+    at = rest;
+    return error == std::errc();
+  };
+  if (!number(range.begin) || at == end || *at++ != '-' || !number(range.end)) return std::nullopt;
+  if (at != end && (*at++ != '@' || !number(range.seed))) return std::nullopt;
+  if (at != end || range.begin >= range.end) return std::nullopt;
+  return range;
+}
+
+/// Fisher-Yates, spelt out because the order of `std::shuffle` is the library's own choice.
+void shuffle(std::vector<DataItem>& items, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random() % i]);
+}
+
+Result<DataSet> openShuffled(const fs::path& path, const DataOptions& options) {
+  const auto range = parseShuffled(options.split);
+  if (!range) {
+    return makeError("split \"{}\": expected shuffled:A-B or shuffled:A-B@SEED with A < B",
+                     options.split);
+  }
+  DataOptions whole = options;
+  whole.split.clear();
+  whole.limit = 0;
+  NARROWS_TRY(set, openDataSet(path, whole));
+  if (range->end > set.items.size()) {
+    return makeError("{}: split \"{}\" of a set of {} pictures", path.string(), options.split,
+                     set.items.size());
+  }
+  shuffle(set.items, range->seed);
+  set.items.erase(set.items.begin() + static_cast<std::ptrdiff_t>(range->end), set.items.end());
+  set.items.erase(set.items.begin(), set.items.begin() + static_cast<std::ptrdiff_t>(range->begin));
+  if (options.limit > 0 && set.items.size() > options.limit) set.items.resize(options.limit);
+  set.split = options.split;
+  return std::move(set);
+}
+
 }  // namespace
 
 std::string_view toString(DataLayout layout) {
@@ -90,6 +145,7 @@ std::optional<DataLayout> parseDataLayout(std::string_view name) {
 }
 
 Result<DataSet> openDataSet(const fs::path& path, const DataOptions& options) {
+  if (options.split.starts_with(kShuffled)) return openShuffled(path, options);
   if (!isFolder(path) && !isFile(path)) {
     return makeError("{}: neither a file nor a folder", path.string());
   }
@@ -104,10 +160,7 @@ Result<DataSet> openDataSet(const fs::path& path, const DataOptions& options) {
     return makeError("{}: no pictures (.jpg, .jpeg, .png) in a {} data set", path.string(),
                      toString(layout));
   }
-  if (options.limit > 0 && set.items.size() > options.limit) {
-    set.items.erase(set.items.begin() + static_cast<std::ptrdiff_t>(options.limit),
-                    set.items.end());
-  }
+  if (options.limit > 0 && set.items.size() > options.limit) set.items.resize(options.limit);
   return std::move(set);
 }
 

@@ -59,6 +59,9 @@ struct DataItem {
 struct DataOptions {
   DataLayout layout = DataLayout::automatic;
   /// Empty: val (or val2017, or test) where the set has splits, whole otherwise.
+  /// "shuffled:A-B@SEED" (0 <= A < B; without "@SEED": 1) is a split of a set without any: pictures
+  /// A to B - 1 of the set that an empty split gives, in an order that depends on their number and
+  /// the seed only.
   std::string split = {};
   /// Class names of the model; they fix the indices of VOC names. Empty: the set's own order.
   std::vector<std::string> labels = {};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "narrows/base/file.h"
@@ -233,6 +234,42 @@ TEST_F(DataSetTest, LabelsTsv) {
     write("labels.tsv", bad);
     EXPECT_NE(errorOf().find("labels.tsv:1: expected class index"), std::string::npos) << bad;
   }
+}
+
+TEST_F(DataSetTest, ShuffledRangesPartTheSet) {
+  for (int i = 0; i < 10; ++i) writePicture("picture" + std::to_string(i) + ".png");
+  const auto names = [&](const std::string& split, std::size_t limit = 0) {
+    DataOptions options;
+    options.split = split;
+    options.limit = limit;
+    std::vector<std::string> found;
+    for (const DataItem& item : open(root(), options).items) found.push_back(item.name);
+    return found;
+  };
+  const auto first = names("shuffled:0-7@3");
+  auto all = first;
+  for (const std::string& name : names("shuffled:7-10@3")) all.push_back(name);
+  EXPECT_EQ(first.size(), 7U);
+  EXPECT_EQ(names("shuffled:0-10@3"), all);
+  EXPECT_EQ(names("shuffled:0-7@3", 2), (std::vector<std::string>{all[0], all[1]}));
+  EXPECT_NE(names("shuffled:0-10@4"), all);
+  EXPECT_EQ(names("shuffled:0-10"), names("shuffled:0-10@1"));
+  EXPECT_FALSE(std::is_sorted(all.begin(), all.end()));
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(names(""), all);
+
+  const auto error = [&](const std::string& split) {
+    DataOptions options;
+    options.split = split;
+    return errorOf(options);
+  };
+  for (const char* wrong : {"shuffled:", "shuffled:3", "shuffled:5-5", "shuffled:-1-2",
+                            "shuffled:0-2@", "shuffled:0-2@x", "shuffled:0-2x"}) {
+    EXPECT_EQ(error(wrong), std::string("split \"") + wrong +
+                                "\": expected shuffled:A-B or shuffled:A-B@SEED with A < B");
+  }
+  EXPECT_EQ(error("shuffled:0-11"),
+            root().string() + ": split \"shuffled:0-11\" of a set of 10 pictures");
 }
 
 TEST_F(DataSetTest, PlainPicturesAndOneFile) {
