@@ -77,6 +77,13 @@ bccd() {
     --epochs "$EPOCHS"
 }
 
+# score_once MODEL BUNDLE...: the only look at the test pictures, kept as OUT/test.json.
+score_once() {
+  [[ ! -f $OUT/test.json ]] || return 0
+  "$NARROWS" score "$@" --data "$(dataset bccd-voc)" --split test --json >"$OUT/test.json.part"
+  mv "$OUT/test.json.part" "$OUT/test.json"
+}
+
 # show FILTER: the last row of each record through jq.
 show() {
   jq -r "$1" "$OUT/results.jsonl" | column -t -s $'\t'

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Figures of the stored results of experiments/: experiments/NAME/results.jsonl where kept, else what
-# the last run left in build/experiments/NAME-SETTING (full before small). A figure without a stored
-# result is not printed.
+# Figures of the experiments: those of the bundles in experiments/kept measured again on the pictures
+# that nothing was chosen by, the others from the stored results (experiments/NAME/results.jsonl where
+# kept, else what the last run left in build/experiments/NAME-SETTING, full before small). A figure
+# without a result is not printed.
 source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
@@ -24,37 +25,45 @@ stored() {
     "$1"
 }
 
-# The network that is kept, on the engine and on the pictures that nothing was chosen by.
-baseline=$("$NARROWS" eval experiments/baseline/bccd.onnx --data "$(unpacked bccd-voc)" --split test \
-  --uncut --json)
-figure bccd_map50_baseline "$(jq -e .uncut_map50_percent <<<"$baseline")" %
-# Bytes of each cut: records of the tightening, whose designs were chosen on the validation pictures,
-# and their score on the test pictures, which no choice was made by.
-bottleneck=$(results bottleneck)
-test=$(dirname "${bottleneck:-.}")/test.json
-if [[ -n $bottleneck && -f $test ]]; then
-  stored "$bottleneck" --slurpfile test "$test" '[.[] | . as $r | ($r.keys | ltrimstr("j=")) as $j |
-      ($test[0][] | select(.what | test("j\($j)[.]narrows$"))) as $t |
-      $r + {j: $j, drop: $t.drop_points, low: $t.drop_low, high: $t.drop_high, bytes: $t.mean_bytes,
-            less: (100 * (1 - $t.mean_bytes / $r.rows[0].mean_bytes))}] |
-    (.[] | . as $r |
-      ({name: "j\($r.j)_bytes_reduction_percent", value: $r.less, unit: "%"},
-       {name: "j\($r.j)_bytes_mean", value: $r.bytes, unit: "B"},
-       {name: "j\($r.j)_map_drop_points", value: $r.drop, unit: "points"},
-       {name: "j\($r.j)_map_drop_low", value: $r.low, unit: "points"},
-       {name: "j\($r.j)_map_drop_high", value: $r.high, unit: "points"}) | $r + .),
-    .[0] + {name: "cuts_at_99_8_within_3", unit: "cuts",
-            value: ([.[] | select(.less >= 99.8 and .drop <= 3)] | length)}'
-fi
-pruning=$(results pruning)
-if [[ -n $pruning ]]; then
-  stored "$pruning" '.[] | . as $r | ($r.keys | ltrimstr("j=")) as $j | $r.rows[0] as $first |
-    $r.rows[-1] as $last | ([$r.rows[] | select(.stage == "pruned step 2")][0]) as $step2 |
-    ({name: "j\($j)_macs_reduction_percent", value: $last.macs_reduction_percent, unit: "%"},
-     {name: "j\($j)_step2_map_drop_points",
-      value: ($first.accuracy_percent - ($step2 // $last).accuracy_percent), unit: "points"}) |
-    $r + .'
-fi
+# The kept bundles beside the kept network; test pictures for what they cost, validation pictures for
+# how far the engine is from what was reported when they were made.
+experiments/kept/unpack "$WORK/kept"
+for split in val test; do
+  (cd "$WORK/kept" && "$NARROWS" score "$OLDPWD/experiments/baseline/bccd.onnx" ./*.narrows \
+    --data "$(unpacked bccd-voc)" --split $split --json) >"$WORK/$split.json"
+done
+jq -c '{name: "bccd_map50_baseline", value: .[0].accuracy_percent, unit: "%", origin: "measured"}' \
+  "$WORK/test.json"
+
+# Names of the results of a kept bundle: "3" of bottleneck for j3, of pruning for j3-pruned.
+jq -cs --slurpfile test "$WORK/test.json" --slurpfile val "$WORK/val.json" \
+  --slurpfile pruning "$(results pruning)" '
+  (map({key: ("j" + (.keys | ltrimstr("j="))), value: .}) +
+   ($pruning | map({key: ("j" + (.keys | ltrimstr("j=")) + "-pruned"), value: .})) | from_entries)
+    as $made |
+  def bundle: .what | ltrimstr("./") | rtrimstr(".narrows");
+  def less($now; $before): 100 * (1 - $now / $before);
+  [$test[0][1:][] | . + {bundle: bundle, original: $made[bundle].rows[0]}] as $kept |
+  ($kept[] | select(.bundle | test("^j[1-5]$")) |
+    {name: "\(.bundle)_bytes_reduction_percent", value: less(.mean_bytes; .original.mean_bytes), unit: "%"},
+    {name: "\(.bundle)_bytes_mean", value: .mean_bytes, unit: "B"},
+    {name: "\(.bundle)_map_drop_points", value: .drop_points, unit: "points"},
+    {name: "\(.bundle)_map_drop_low", value: .drop_low, unit: "points"},
+    {name: "\(.bundle)_map_drop_high", value: .drop_high, unit: "points"}),
+  ($kept[] | select(.bundle | endswith("-pruned")) | (.bundle | rtrimstr("-pruned")) as $j |
+    {name: "\($j)_macs_reduction_percent", value: less(.node_macs; .original.node_macs), unit: "%"},
+    {name: "\($j)_step2_bytes_mean", value: .mean_bytes, unit: "B"},
+    {name: "\($j)_step2_map_drop_points", value: .drop_points, unit: "points"},
+    {name: "\($j)_step2_map_drop_low", value: .drop_low, unit: "points"},
+    {name: "\($j)_step2_map_drop_high", value: .drop_high, unit: "points"}),
+  {name: "cuts_at_99_8_within_3", unit: "cuts",
+   value: ([$kept[] | select(.bundle | test("^j[1-5]$")) |
+            select(less(.mean_bytes; .original.mean_bytes) >= 99.8 and .drop_points <= 3)] | length)},
+  {name: "engine_vs_training_points_max", unit: "points",
+   value: ([$val[0][1:][] | (.accuracy_percent - $made[bundle].rows[-1].accuracy_percent) |
+            if . < 0 then -. else . end] | max)} |
+  . + {origin: "measured"}' "$(results bottleneck)"
+
 recovery=$(results recovery)
 if [[ -n $recovery ]]; then
   stored "$recovery" '[.[] | (.rows[0].accuracy_percent - .rows[-2].accuracy_percent) as $lost |
@@ -62,14 +71,19 @@ if [[ -n $recovery ]]; then
       as $shares | select($shares | length > 0) |
     .[0] + {name: "recovery_won_back_percent", value: ($shares | max), unit: "%"}'
 fi
+
+# Classification: the row with the fewest bytes among those that lose less than a point, and the
+# smallest picture file of either format with which the uncut network loses no more than it.
 tcl=$(results tcl)
-if [[ -n $tcl ]]; then
-  stored "$tcl" '(max_by(.rows[-1].accuracy_percent)) as $best |
-    ({name: "cls_best_drop_points",
-      value: ($best.rows[0].accuracy_percent - $best.rows[-1].accuracy_percent), unit: "points"},
-     {name: "cls_best_bytes", value: $best.rows[-1].mean_bytes, unit: "B"}) | $best + .'
+test=$(dirname "${tcl:-.}")/test.json
+if [[ -n $tcl && -f $test ]]; then
+  stored "$tcl" --slurpfile test "$test" '.[0] as $first | $test[0] as $rows |
+    ([$rows[1:][] | select((.what | endswith(".narrows")) and .drop_points < 1)] | min_by(.mean_bytes))
+      as $best | select($best != null) |
+    (def file($format): [$rows[] | select((.what | startswith($format)) and
+                         .accuracy_percent >= $best.accuracy_percent)] | min_by(.mean_bytes);
+     {name: "cls_best_drop_points", value: $best.drop_points, unit: "points"},
+     {name: "cls_best_bytes", value: $best.mean_bytes, unit: "B"},
+     (("jpeg", "webp") as $format | file($format) | select(. != null) |
+       {name: "cls_\($format)_bytes", value: .mean_bytes, unit: "B"})) | $first + .'
 fi
-[[ -n $waist$pruning$recovery$tcl ]] || {
-  echo "no stored results: run experiments/NAME/run first" >&2
-  exit 1
-}
