@@ -16,13 +16,15 @@ Arguments::Outcome parseTighten(std::span<const std::string> arguments, TightenO
   app.add_option("--bits", options.bits, "Width of the symbols, 1 to 8 (0: none, fp32 crosses)")
       ->check(CLI::Range(0, 8))
       ->capture_default_str();
-  app.add_option("--quantizer", options.quantizer, "uniform or two_level (one bit)")
-      ->check(CLI::IsMember({"uniform", "two_level"}))
+  app.add_option("--quantizer", options.quantizer,
+                 "uniform, two_level (one bit) or levels (a table)")
+      ->check(CLI::IsMember({"uniform", "two_level", "levels"}))
       ->capture_default_str();
   app.add_option("--granularity", options.granularity, "One range for the tensor or each channel")
       ->check(CLI::IsMember({"tensor", "channel"}))
       ->capture_default_str();
-  app.add_flag("--learned", options.learned, "Train the quantizer's range too (LSQ)");
+  app.add_flag("--learned", options.learned,
+               "Train the quantizer's range (LSQ) or table of levels too");
   app.add_flag("--post-training", options.post_training,
                "Train without the quantizer and put it in afterwards");
   app.add_option("--tcl", options.clustering, "Clustering loss: its weight at the end (0: none)")

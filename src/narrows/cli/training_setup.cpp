@@ -88,6 +88,13 @@ Result<Task> makeTask(const ModelDescription& description, const TrainingOptions
       task.height = description.preprocessing.height;
       return Task(task);
     }
+    case HeadKind::yolov10: {
+      DualTask task;
+      task.head = head;
+      task.width = description.preprocessing.width;
+      task.height = description.preprocessing.height;
+      return Task(task);
+    }
     default:
       // Any network can imitate a teacher.
       if (options.no_labels && !options.teacher.empty()) return Task();
@@ -103,8 +110,9 @@ Result<TrainerOptions> trainerOptions(const TrainingSetup& setup, const Training
   trainer.task = std::move(task);
   if (options.no_labels && !setup.teacher) return makeError("--no-labels needs a --teacher");
   trainer.task_weight = options.no_labels ? 0 : 1;
-  const TruthKind wanted =
-      std::holds_alternative<DetectionTask>(trainer.task) ? TruthKind::boxes : TruthKind::classes;
+  const bool boxes = std::holds_alternative<DetectionTask>(trainer.task) ||
+                     std::holds_alternative<DualTask>(trainer.task);
+  const TruthKind wanted = boxes ? TruthKind::boxes : TruthKind::classes;
   if (!options.no_labels && setup.training.truth != wanted) {
     return makeError("{} has no {}; give --teacher and --no-labels to train without them",
                      options.data.path, wanted == TruthKind::boxes ? "boxes" : "classes");

@@ -49,10 +49,19 @@ FeatureInterface randomInterface(const TensorType& type, std::mt19937& random) {
     feature.coder.tables.resize(random() % 40);
     for (std::byte& byte : feature.coder.tables) byte = static_cast<std::byte>(random() & 255);
   }
-  feature.quantizer.kind = static_cast<QuantizerKind>(random() % 3);
+  feature.quantizer.kind = static_cast<QuantizerKind>(random() % 4);
   if (feature.quantizer.kind == QuantizerKind::none) return feature;
   feature.quantizer.bits =
       feature.quantizer.kind == QuantizerKind::two_level ? 1 : 1 + static_cast<int>(random() % 8);
+  if (feature.quantizer.kind == QuantizerKind::levels) {
+    feature.quantizer.granularity = Granularity::tensor;
+    float level = -1.0F / static_cast<float>(1 + random() % 1000);
+    for (int i = 0; i < 1 << feature.quantizer.bits; ++i) {
+      feature.quantizer.levels.push_back(level);
+      level += 1.0F / static_cast<float>(1 + random() % 1000);
+    }
+    return feature;
+  }
   feature.quantizer.granularity = random() % 2 == 0 ? Granularity::tensor : Granularity::channel;
   const std::size_t count = feature.quantizer.granularity == Granularity::tensor
                                 ? 1

@@ -65,6 +65,41 @@ struct TwoLevels : torch::autograd::Function<TwoLevels> {
   }
 };
 
+/// Position of the nearest of ascending levels; the same f32 operations as the codec's.
+at::Tensor tableSymbols(const at::Tensor& x, const at::Tensor& levels) {
+  const std::int64_t count = levels.numel();
+  const at::Tensor thresholds = (levels.slice(0, 0, count - 1) + levels.slice(0, 1)) * 0.5;
+  at::Tensor q = at::zeros(x.sizes(), x.options().dtype(at::kLong));
+  for (std::int64_t i = 0; i + 1 < count; ++i) q += x >= thresholds[i];
+  return q;
+}
+
+struct LevelTable : torch::autograd::Function<LevelTable> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& levels,
+                            double gradient_scale) {
+    const at::Tensor q = tableSymbols(x, levels);
+    context->save_for_backward({x, levels, q});
+    context->saved_data["scale"] = gradient_scale;
+    return levels.index_select(0, q.reshape({-1})).reshape(x.sizes());
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& x = saved[0];
+    const at::Tensor& levels = saved[1];
+    const at::Tensor& g = gradients[0];
+    const std::int64_t top = levels.numel() - 1;
+    const at::Tensor lowest = levels[0] - (levels[1] - levels[0]) * 0.5;
+    const at::Tensor highest = levels[top] + (levels[top] - levels[top - 1]) * 0.5;
+    at::Tensor by_level;
+    if (context->needs_input_grad(1)) {
+      by_level = at::zeros_like(levels).index_add(0, saved[2].reshape({-1}), g.reshape({-1})) *
+                 context->saved_data["scale"].toDouble();
+    }
+    return {g * (x >= lowest).logical_and(x <= highest), by_level, at::Tensor()};
+  }
+};
+
 /// How much longer the code gets with each symbol at each place, its neighbours as they are: place
 /// x symbol.
 std::vector<float> lengthChanges(const RateTable& table, const MapRate& rate) {
@@ -102,8 +137,8 @@ std::vector<float> lengthChanges(const RateTable& table, const MapRate& rate) {
 Result<FakeQuantizer> FakeQuantizer::create(const TensorType& type, const QuantizerParams& params,
                                             bool learned, at::ScalarType real) {
   if (params.kind == QuantizerKind::none) return makeError("no quantizer to train with");
-  if (learned && params.kind != QuantizerKind::uniform) {
-    return makeError("only a uniform quantizer learns its levels, not {}", toString(params.kind));
+  if (learned && params.kind == QuantizerKind::two_level) {
+    return makeError("a quantizer of kind {} does not learn its levels", toString(params.kind));
   }
   FakeQuantizer quantizer(type, params.kind, params.bits, params.granularity, learned);
   const auto entries = static_cast<std::int64_t>(params.low.size());
@@ -111,32 +146,47 @@ Result<FakeQuantizer> FakeQuantizer::create(const TensorType& type, const Quanti
   if (params.granularity == Granularity::channel) extents[1] = entries;
   quantizer.low_ = at::zeros(extents, real);
   quantizer.step_ = at::ones(extents, real);
+  quantizer.levels_ = at::zeros({static_cast<std::int64_t>(params.levels.size())}, real);
   NARROWS_CHECK(quantizer.setParams(params));
   if (learned) {
-    quantizer.low_.set_requires_grad(true);
-    quantizer.step_.set_requires_grad(true);
+    for (Part& part : quantizer.parts()) part.tensor.set_requires_grad(true);
   }
   return quantizer;
+}
+
+std::vector<FakeQuantizer::Part> FakeQuantizer::parts() const {
+  if (kind_ == QuantizerKind::levels) return {{"levels", levels_}};
+  return {{"low", low_}, {"step", step_}};
 }
 
 at::Tensor FakeQuantizer::quantized(const at::Tensor& x) const {
   if (kind_ == QuantizerKind::two_level) return TwoLevels::apply(x, low_, step_);
   const double top = (1 << bits_) - 1;
+  if (kind_ == QuantizerKind::levels) {
+    const double scale = 1.0 / std::sqrt(static_cast<double>(type_.elements()) * top);
+    return LevelTable::apply(x, levels_, scale);
+  }
   const double elements = static_cast<double>(type_.elements()) / static_cast<double>(low_.numel());
   return UniformStep::apply(x, low_, step_, top, 1.0 / std::sqrt(elements * top));
 }
 
-at::Tensor FakeQuantizer::clustering(const at::Tensor& x) const {
+at::Tensor FakeQuantizer::nearestLevel(const at::Tensor& x) const {
+  if (kind_ == QuantizerKind::levels) {
+    const at::Tensor levels = levels_.detach();
+    return levels.index_select(0, tableSymbols(x, levels).reshape({-1})).reshape(x.sizes());
+  }
   const at::Tensor low = low_.detach();
   const at::Tensor step = step_.detach();
-  const at::Tensor nearest = low + step * symbolsOf(x.detach(), low, step, (1 << bits_) - 1);
+  return low + step * symbolsOf(x, low, step, (1 << bits_) - 1);
+}
+
+at::Tensor FakeQuantizer::clustering(const at::Tensor& x) const {
+  const at::Tensor nearest = nearestLevel(x.detach());
   return at::mean((x - nearest) * (x - nearest));
 }
 
 at::Tensor FakeQuantizer::expectedBits(const at::Tensor& x, const RateTable& table) const {
   const std::int64_t levels = std::int64_t{1} << bits_;
-  const at::Tensor low = low_.detach();
-  const at::Tensor step = step_.detach();
   const std::int64_t samples = x.size(0);
   std::vector<float> all;
   double bits = 0;
@@ -148,8 +198,15 @@ at::Tensor FakeQuantizer::expectedBits(const at::Tensor& x, const RateTable& tab
   }
   const at::Tensor changes =
       at::from_blob(all.data(), {x.numel(), levels}, at::kFloat).clone().to(x.scalar_type());
-  const at::Tensor position = ((x - low) / step).reshape({-1, 1});
-  const at::Tensor distance = position - at::arange(levels, x.options());
+  at::Tensor distance;
+  if (kind_ == QuantizerKind::levels) {
+    const at::Tensor ladder = levels_.detach();
+    const at::Tensor span = (ladder[levels - 1] - ladder[0]).clamp_min(1e-6);
+    distance = (x.reshape({-1, 1}) - ladder) * (static_cast<double>(levels - 1) / span);
+  } else {
+    const at::Tensor position = ((x - low_.detach()) / step_.detach()).reshape({-1, 1});
+    distance = position - at::arange(levels, x.options());
+  }
   const at::Tensor share = at::softmax(distance * distance * (-1.0 / kTemperature), 1);
   return (share * changes).sum() + bits;
 }
@@ -164,10 +221,16 @@ std::vector<std::uint8_t> FakeQuantizer::symbols(const at::Tensor& sample) const
 
 QuantizerParams FakeQuantizer::params() const {
   QuantizerParams params{kind_, bits_, granularity_, {}, {}};
-  const Tensor low = fromAten(low_.reshape({-1}), DType::f32);
-  const Tensor step = fromAten(step_.reshape({-1}), DType::f32);
-  params.low.assign(low.as<float>().begin(), low.as<float>().end());
-  params.step.assign(step.as<float>().begin(), step.as<float>().end());
+  const auto floats = [](const at::Tensor& tensor) {
+    const Tensor plain = fromAten(tensor.reshape({-1}), DType::f32);
+    return std::vector<float>(plain.as<float>().begin(), plain.as<float>().end());
+  };
+  if (kind_ == QuantizerKind::levels) {
+    params.levels = floats(levels_);
+  } else {
+    params.low = floats(low_);
+    params.step = floats(step_);
+  }
   return params;
 }
 
@@ -182,14 +245,22 @@ Status FakeQuantizer::setParams(const QuantizerParams& params) {
         Tensor::from<float>(Shape{static_cast<std::int64_t>(values.size())}, values);
     target.copy_(toAten(tensor, target.scalar_type())->reshape(target.sizes()));
   };
-  copyTo(params.low, low_);
-  copyTo(params.step, step_);
+  if (kind_ == QuantizerKind::levels) {
+    copyTo(params.levels, levels_);
+  } else {
+    copyTo(params.low, low_);
+    copyTo(params.step, step_);
+  }
   return {};
 }
 
-void FakeQuantizer::keepPositive() {
+void FakeQuantizer::keepValid() {
   const at::NoGradGuard no_gradients;
-  step_.clamp_min_(1e-6);
+  if (kind_ == QuantizerKind::levels) {
+    levels_.copy_(std::get<0>(at::sort(levels_)));
+  } else {
+    step_.clamp_min_(1e-6);
+  }
 }
 
 }  // namespace narrows::torched

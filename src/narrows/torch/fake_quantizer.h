@@ -16,7 +16,10 @@ namespace narrows::torched {
 /// q - (x - low) / step inside and q outside, d/dlow 0 inside and 1 outside, both times
 /// 1 / sqrt(elements of an entry * top symbol) (LSQ, Esser et al. 2020, equations 3 and
 /// section 2.2, with LSQ+'s offset, Bhalgat et al. 2020). two_level: the gradient passes where x
-/// lies within one range of the threshold.
+/// lies within one range of the threshold. levels: the gradient passes where x lies between the
+/// ends that are half the distance to their neighbours beyond the lowest and the highest level;
+/// that of a learned level is the sum of the gradients of the elements that it stands for, times
+/// the same factor.
 class FakeQuantizer {
  public:
   /// Entries are those of one sample's type. Not for QuantizerKind::none.
@@ -30,8 +33,9 @@ class FakeQuantizer {
   at::Tensor clustering(const at::Tensor& x) const;
   /// Expected bits of all samples under the context coder's code lengths: the length of the nearest
   /// levels' code, and for each symbol the mean change when it alone is drawn anew, symbol s with
-  /// probability softmax(-((x - level s) / step)^2 / kTemperature). Contexts are those of the
-  /// nearest levels, in the gradient too. For up to 4 bits.
+  /// probability softmax(-((x - level s) / step)^2 / kTemperature), step being the mean distance of
+  /// neighbours for QuantizerKind::levels. Contexts are those of the nearest levels, in the
+  /// gradient too. For up to 4 bits.
   at::Tensor expectedBits(const at::Tensor& x, const RateTable& table) const;
 
   /// Symbols of one sample, as the codec gives them.
@@ -40,15 +44,20 @@ class FakeQuantizer {
   QuantizerParams params() const;
   Status setParams(const QuantizerParams& params);
   bool learned() const { return learned_; }
-  /// Leaves of the gradient when learned.
-  const at::Tensor& low() const { return low_; }
-  const at::Tensor& step() const { return step_; }
-  /// Steps are kept above zero; to be called after they were changed.
-  void keepPositive();
+  struct Part {
+    const char* name;
+    at::Tensor tensor;
+  };
+  /// Low ends and steps, or levels: leaves of the gradient when learned.
+  std::vector<Part> parts() const;
+  /// Steps are kept above zero and levels in order; to be called after they were changed.
+  void keepValid();
 
   static constexpr double kTemperature = 0.1;
 
  private:
+  at::Tensor nearestLevel(const at::Tensor& x) const;
+
   FakeQuantizer(const TensorType& type, QuantizerKind kind, int bits, Granularity granularity,
                 bool learned)
       : type_(type), kind_(kind), bits_(bits), granularity_(granularity), learned_(learned) {}
@@ -58,8 +67,9 @@ class FakeQuantizer {
   int bits_;
   Granularity granularity_;
   bool learned_;
-  at::Tensor low_;   // broadcasts over a batch of maps
-  at::Tensor step_;  // likewise
+  at::Tensor low_;     // broadcasts over a batch of maps
+  at::Tensor step_;    // likewise
+  at::Tensor levels_;  // of rank 1
 };
 
 }  // namespace narrows::torched

@@ -99,6 +99,13 @@ Result<LossGradient> yoloLoss(std::span<const TensorView> maps,
                        [&](const Tensors& leaves) { return torched::yolo(leaves, boxes, task); });
 }
 
+Result<LossGradient> alignedLoss(TensorView cells, std::span<const std::vector<BoxTarget>> boxes,
+                                 const TaskAlignment& alignment, const DualTask& task) {
+  return differentiate({&cells, 1}, [&](const Tensors& leaves) {
+    return torched::aligned(leaves[0], boxes, alignment, task);
+  });
+}
+
 Result<LossGradient> distillationLoss(TensorView student, TensorView teacher, double temperature) {
   return differentiate({&student, 1}, [&](const Tensors& leaves) {
     return torched::distillation(leaves[0], *toAten(teacher, realOf(student)), temperature);
@@ -122,8 +129,7 @@ Result<QuantizedGradient> fakeQuantize(TensorView map, const QuantizerParams& pa
     const at::Tensor y = quantizer.quantized(x);
     Tensors leaves = {x};
     if (learned) {
-      leaves.push_back(quantizer.low());
-      leaves.push_back(quantizer.step());
+      for (const auto& part : quantizer.parts()) leaves.push_back(part.tensor);
     }
     const auto gradients = torch::autograd::grad({(y * factors).sum()}, leaves);
     QuantizedGradient result;
@@ -133,7 +139,9 @@ Result<QuantizedGradient> fakeQuantize(TensorView map, const QuantizerParams& pa
       const Tensor plain = fromAten(tensor.reshape({-1}), DType::f32);
       return std::vector<float>(plain.as<float>().begin(), plain.as<float>().end());
     };
-    if (learned) {
+    if (learned && params.kind == QuantizerKind::levels) {
+      result.by_levels = floats(gradients[1]);
+    } else if (learned) {
       result.by_low = floats(gradients[1]);
       result.by_step = floats(gradients[2]);
     }

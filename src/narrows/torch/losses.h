@@ -7,6 +7,7 @@
 #include "narrows/codec/params.h"
 #include "narrows/tensor/tensor.h"
 #include "narrows/torch/task.h"
+#include "narrows/torch/task_alignment.h"
 
 /// The losses of training, each as its value and its gradients by its arguments, in the arithmetic
 /// of these (f32 or f64). `Trainer` uses the same code inside a network.
@@ -34,6 +35,16 @@ Result<LossGradient> yoloLoss(std::span<const TensorView> maps,
                               std::span<const std::vector<BoxTarget>> boxes,
                               const DetectionTask& task);
 
+/// Loss of one head of YOLOv10 on `cells` (see `alignTask`) with an assignment that is held, all
+/// over the sum of its targets (at least 1), with the weights of the task:
+///   class:   binary cross-entropy of every score with its target,
+///   box:     target (1 - CIoU) of each assigned cell,
+///   bins:    target times the distribution focal loss of its four distances (Li et al. 2020,
+///            equation 6), which are clamped to the bins.
+/// `Trainer` adds up those of both heads, each with the assignment of its own predictions.
+Result<LossGradient> alignedLoss(TensorView cells, std::span<const std::vector<BoxTarget>> boxes,
+                                 const TaskAlignment& alignment, const DualTask& task);
+
 /// Mean over the samples of the Kullback-Leibler divergence of the teacher's class distribution
 /// from the student's, both softened by `temperature`, times its square (Hinton et al. 2015,
 /// section 2). Gradient by the student.
@@ -45,10 +56,11 @@ Result<LossGradient> imitationLoss(TensorView student, TensorView teacher);
 /// What a quantizer in a network gives and passes back.
 struct QuantizedGradient {
   Tensor output;
-  /// By the map, by `low` and by `step` (the latter empty unless learned).
+  /// By the map, by `low` and `step`, by `levels` (empty unless learned and of the quantizer).
   Tensor by_map;
   std::vector<float> by_low;
   std::vector<float> by_step;
+  std::vector<float> by_levels;
 };
 
 /// `map` through the quantizer, and the surrogate gradients of <output, weight>; see

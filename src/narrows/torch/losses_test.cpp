@@ -194,6 +194,92 @@ TEST(FakeQuantizer, PassesTheDeclaredSurrogateBack) {
   EXPECT_FALSE(fakeQuantize(points, two, true, ones).ok());
 }
 
+QuantizerParams tableParams(int bits, std::vector<float> levels) {
+  QuantizerParams params;
+  params.kind = QuantizerKind::levels;
+  params.bits = bits;
+  params.levels = std::move(levels);
+  return params;
+}
+
+TEST(FakeQuantizer, OfATableGivesWhatTheCodecGivesBitForBit) {
+  for (int bits = 1; bits <= 8; ++bits) {
+    std::mt19937_64 random(static_cast<std::uint64_t>(bits));
+    std::vector<float> levels;
+    for (int i = 0; i < 1 << bits; ++i) {
+      levels.push_back(-2.0F + 0.001F * static_cast<float>(random() % 4000));
+    }
+    std::sort(levels.begin(), levels.end());
+    const QuantizerParams params = tableParams(bits, levels);
+    const Tensor map = singleOf(uniformTensor(Shape{1, 3, 7, 9}, 3, -3, 3));
+    auto quantized = fakeQuantize(map, params, bits % 2 == 0, map);
+    ASSERT_TRUE(quantized.ok()) << quantized.error().message;
+    std::vector<std::uint8_t> symbols(map.as<float>().size());
+    quantize(map, params, symbols);
+    Tensor expected(DType::f32, map.shape());
+    dequantize(symbols, params, expected.mutableView());
+    for (std::size_t i = 0; i < symbols.size(); ++i) {
+      ASSERT_EQ(quantized->output.as<float>()[i], expected.as<float>()[i]) << i;
+    }
+  }
+}
+
+TEST(FakeQuantizer, OfATablePassesTheDeclaredSurrogateBack) {
+  // The surrogate's window is [-0.5, 5.5]; symbols are 0 0 1 2 3 3.
+  const QuantizerParams params = tableParams(2, {0.0F, 1.0F, 2.0F, 4.5F});
+  const Tensor map = Tensor::from<double>(Shape{1, 1, 1, 6}, {-0.6, -0.4, 1.2, 3.1, 5.7, 5.8});
+  const Tensor weight = Tensor::from<double>(Shape{1, 1, 1, 6}, {1, 2, 4, 8, 16, 32});
+  auto quantized = fakeQuantize(map, params, true, weight);
+  ASSERT_TRUE(quantized.ok()) << quantized.error().message;
+  const auto by_map = quantized->by_map.as<double>();
+  EXPECT_EQ(std::vector<double>(by_map.begin(), by_map.end()),
+            (std::vector<double>{0, 2, 4, 8, 16, 0}));
+  const double scale = 1 / std::sqrt(6.0 * 3.0);
+  const double sums[] = {1 + 2, 4, 8, 16 + 32};
+  ASSERT_EQ(quantized->by_levels.size(), 4u);
+  // The symbols held, <output, weight> has this slope by each level; finite differences show it.
+  const auto product = [&](const QuantizerParams& at) {
+    auto moved = fakeQuantize(map, at, false, weight);
+    double sum = 0;
+    for (std::size_t i = 0; i < 6; ++i) {
+      sum += moved->output.as<double>()[i] * weight.as<double>()[i];
+    }
+    return sum;
+  };
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(static_cast<double>(quantized->by_levels[i]), sums[i] * scale, 1e-5);
+    QuantizerParams up = params;
+    QuantizerParams down = params;
+    up.levels[i] += 0.015625F;
+    down.levels[i] -= 0.015625F;
+    EXPECT_NEAR((product(up) - product(down)) / 0.03125 * scale,
+                static_cast<double>(quantized->by_levels[i]), 1e-5);
+  }
+}
+
+TEST(FakeQuantizer, OfATableHasClusteringAndRateLossesWithTheirGradients) {
+  const QuantizerParams params = tableParams(2, {-0.5F, 0.1F, 0.2F, 1.1F});
+  const Tensor map = uniformTensor(Shape{2, 2, 3, 4}, 12, -1, 1.5);
+  auto loss = clusteringLoss(map, params);
+  ASSERT_TRUE(loss.ok()) << loss.error().message;
+  double expected = 0;
+  for (const double x : map.as<double>()) {
+    double nearest = 1e9;
+    for (const float level : params.levels) {
+      nearest = std::min(nearest, std::pow(x - static_cast<double>(level), 2));
+    }
+    expected += nearest / 48;
+  }
+  EXPECT_NEAR(loss->loss, expected, 1e-9);
+  expectLossGradient(map, [&](const Tensor& at) { return clusteringLoss(at, params); });
+  expectLossGradient(
+      map, [&](const Tensor& at) { return rateLoss(at, params, {}); }, 1e-4);
+  // Equidistant levels give the rate of the uniform quantizer.
+  const QuantizerParams even = tableParams(2, {0.0F, 0.5F, 1.0F, 1.5F});
+  EXPECT_NEAR(rateLoss(map, even, {})->loss,
+              rateLoss(map, uniformParams(2, {0.0F}, {0.5F}), {})->loss, 1e-9);
+}
+
 TEST(ClusteringLoss, IsTheMeanSquaredDistanceToTheNearestLevelWithItsGradient) {
   const QuantizerParams params = uniformParams(2, {-0.5F, 0.1F}, {0.4F, 0.25F});
   const Tensor map = uniformTensor(Shape{2, 2, 3, 4}, 12, -1, 1.5);

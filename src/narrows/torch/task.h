@@ -56,6 +56,26 @@ struct DetectionTask {
   double assign_iou = 0.3;
 };
 
-using Task = std::variant<std::monostate, ClassificationTask, DetectionTask>;
+/// Detection with the head of YOLOv10 (Wang et al. 2024, section 3.1): while it is trained a
+/// one-to-many head stands beside the one-to-one head that is deployed. See `alignTask` and
+/// `alignedLoss`.
+struct DualTask {
+  Head head;
+  /// Of the network's input, pixels.
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+  double box_weight = 7.5;
+  double class_weight = 0.5;
+  /// Of the distribution focal loss.
+  double bin_weight = 1.5;
+  /// A cell's metric for a box is score^alpha CIoU^beta (Feng et al. 2021, equation 4), the same
+  /// for both heads, so that they agree on what is best.
+  double alpha = 0.5;
+  double beta = 6;
+  /// Cells that each box is given to by the one-to-many head; the other one gives one.
+  std::size_t many = 10;
+};
+
+using Task = std::variant<std::monostate, ClassificationTask, DetectionTask, DualTask>;
 
 }  // namespace narrows

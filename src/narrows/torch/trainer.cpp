@@ -1,9 +1,12 @@
 #include "narrows/torch/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
+#include "narrows/graph/constants.h"
 #include "narrows/torch/convert.h"
+#include "narrows/torch/dual_head.h"
 #include "narrows/torch/fake_quantizer.h"
 #include "narrows/torch/loss_functions.h"
 #include "narrows/torch/module.h"
@@ -28,9 +31,13 @@ Result<ValueId> findValue(const Graph& graph, const std::string& name) {
 Result<std::vector<ValueId>> taskOutputs(const Graph& graph, const Task& task) {
   std::vector<ValueId> values(graph.outputs().begin(), graph.outputs().end());
   const auto* detection = std::get_if<DetectionTask>(&task);
-  if (detection == nullptr || detection->head.outputs.empty()) return values;
+  const auto* dual = std::get_if<DualTask>(&task);
+  const Head* head = detection != nullptr ? &detection->head
+                     : dual != nullptr    ? &dual->head
+                                          : nullptr;
+  if (head == nullptr || head->outputs.empty()) return values;
   values.clear();
-  for (const std::string& name : detection->head.outputs) {
+  for (const std::string& name : head->outputs) {
     NARROWS_TRY(id, findValue(graph, name));
     values.push_back(id);
   }
@@ -47,6 +54,11 @@ struct Interface {
   std::optional<RateTable> table;
 };
 
+/// Of a quantizer's part that is not trained, within a state.
+std::string fixedName(const torched::FakeQuantizer::Part& part, const std::string& value) {
+  return fmt::format("fixed {} at {}", part.name, value);
+}
+
 }  // namespace
 
 struct Trainer::State {
@@ -54,7 +66,10 @@ struct Trainer::State {
       : options(given), module(std::move(made)) {}
 
   TrainerOptions options;
+  /// What was given and is given back; the module may have a second head.
+  Graph network;
   torched::GraphModule module;
+  std::optional<DualHead> dual;
   std::vector<Interface> interfaces;
   std::vector<ValueId> outputs;  // of the student, as the task reads them
   std::vector<ValueId> student_features;
@@ -69,6 +84,8 @@ struct Trainer::State {
   at::Tensor clustering;
   at::Tensor bits;
 
+  Status freeze();
+  Result<Graph> currentNetwork() const;
   Status addInterfaces();
   Status addTeacher();
   void addOptimizer();
@@ -82,6 +99,40 @@ Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
+
+/// Constants that stay, and where gradients end.
+Status Trainer::State::freeze() {
+  for (const std::string& name : options.frozen) {
+    NARROWS_TRY(id, findValue(module.graph(), name));
+    module.freeze(id);
+  }
+  if (!dual) return {};
+  for (const std::string& name : dual->fixed) module.freeze(module.graph().findValue(name));
+  for (const auto& [name, copy] : dual->copies) {
+    if (std::find(options.frozen.begin(), options.frozen.end(), name) != options.frozen.end()) {
+      module.freeze(module.graph().findValue(copy));
+    }
+  }
+  // A teacher is imitated by the deployed outputs, so that its gradient has to pass.
+  if (options.teacher) return {};
+  for (const std::string& name : dual->necks) {
+    module.replace(module.graph().findValue(name), [](const at::Tensor& x) { return x.detach(); });
+  }
+  return {};
+}
+
+/// The network that was given, with the constants as they are now.
+Result<Graph> Trainer::State::currentNetwork() const {
+  NARROWS_TRY(current, module.currentGraph());
+  if (!dual) return current;
+  ConstantMap constants;
+  for (const auto& list : {trainableConstants(network), statisticConstants(network)}) {
+    for (const ValueId id : list) {
+      constants[id] = current.value(current.findValue(network.value(id).name)).constant;
+    }
+  }
+  return replaceConstants(network, constants);
+}
 
 Status Trainer::State::addInterfaces() {
   for (const TrainedInterface& given : options.interfaces) {
@@ -134,12 +185,11 @@ void Trainer::State::addOptimizer() {
   }
   for (const Interface& interface : interfaces) {
     if (!interface.quantizer.learned()) continue;
-    for (const char* part : {"low", "step"}) {
-      names.push_back(fmt::format("{} of the quantizer at {}", part, interface.options.value));
+    for (const torched::FakeQuantizer::Part& part : interface.quantizer.parts()) {
+      names.push_back(fmt::format("{} of the quantizer at {}", part.name, interface.options.value));
       decayed.push_back(false);
+      leaves.push_back(part.tensor);
     }
-    leaves.push_back(interface.quantizer.low());
-    leaves.push_back(interface.quantizer.step());
   }
   if (options.average_decay > 0) {
     for (const at::Tensor& leaf : leaves) averages.push_back(leaf.detach().clone());
@@ -172,7 +222,19 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
                                options.batch_norm_momentum};
   std::vector<ValueId> wanted = outputs;
   wanted.insert(wanted.end(), student_features.begin(), student_features.end());
-  const Tensors values = module.run({pictures}, norm, wanted);
+  // The deployed head's outputs are not needed where only its logits are trained.
+  if (dual && !teacher) wanted.clear();
+  if (dual) {
+    wanted.push_back(module.graph().findValue(dual->one));
+    wanted.push_back(module.graph().findValue(dual->many));
+  }
+  Tensors values = module.run({pictures}, norm, wanted);
+  Tensors logits;
+  if (dual) {
+    logits = {values[values.size() - 2], values[values.size() - 1]};
+    values.resize(values.size() - 2);
+    if (values.empty()) values.resize(outputs.size());
+  }
   const Tensors answers(values.begin(),
                         values.begin() + static_cast<std::ptrdiff_t>(outputs.size()));
 
@@ -185,6 +247,11 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
     total = total + task * options.task_weight;
   } else if (detection != nullptr && options.task_weight != 0) {
     const at::Tensor task = torched::yolo(answers, batch.boxes, *detection);
+    losses.task = task.item<double>();
+    total = total + task * options.task_weight;
+  } else if (dual) {
+    const at::Tensor task =
+        torched::dual(logits[0], logits[1], batch.boxes, std::get<DualTask>(options.task));
     losses.task = task.item<double>();
     total = total + task * options.task_weight;
   }
@@ -225,14 +292,20 @@ Result<Trainer> Trainer::create(const Graph& graph, const TrainerOptions& option
     if (graph.inputs().size() != 1) {
       return makeError("the network has {} inputs, expected one picture", graph.inputs().size());
     }
-    NARROWS_TRY(module, torched::GraphModule::create(graph, at::kFloat));
-    auto state = std::make_unique<State>(options, std::move(module));
-    NARROWS_TRY(outputs, taskOutputs(graph, options.task));
-    state->outputs = outputs;
-    for (const std::string& name : options.frozen) {
-      NARROWS_TRY(id, findValue(graph, name));
-      state->module.freeze(id);
+    std::optional<DualHead> dual;
+    const auto* dual_task = std::get_if<DualTask>(&options.task);
+    if (dual_task != nullptr && options.task_weight != 0) {
+      NARROWS_TRY(made, addOneToManyHead(graph, dual_task->head));
+      dual = std::move(made);
     }
+    const Graph& trained = dual ? dual->graph : graph;
+    NARROWS_TRY(module, torched::GraphModule::create(trained, at::kFloat));
+    NARROWS_TRY(outputs, taskOutputs(trained, options.task));
+    auto state = std::make_unique<State>(options, std::move(module));
+    state->network = graph;
+    state->dual = std::move(dual);
+    state->outputs = outputs;
+    NARROWS_CHECK(state->freeze());
     NARROWS_CHECK(state->addInterfaces());
     NARROWS_CHECK(state->addTeacher());
     state->addOptimizer();
@@ -270,7 +343,7 @@ Result<StepLosses> Trainer::step(const TrainBatch& batch, const StepFactors& fac
     const Tensors gradients =
         torch::autograd::grad({total}, state.optimizer->leaves(), {}, false, false, true);
     state.optimizer->step(gradients, factors.learning_rate);
-    for (Interface& interface : state.interfaces) interface.quantizer.keepPositive();
+    for (Interface& interface : state.interfaces) interface.quantizer.keepValid();
     const at::NoGradGuard no_gradients;
     const auto count = static_cast<double>(steps());
     const double decay = std::min(state.options.average_decay, (1 + count) / (10 + count));
@@ -335,7 +408,7 @@ Result<std::vector<std::vector<double>>> Trainer::channelImportance(
 Result<Graph> Trainer::graph(bool averaged) const {
   return guarded([&]() -> Result<Graph> {
     State& state = *state_;
-    if (!averaged || state.averages.empty()) return state.module.currentGraph();
+    if (!averaged || state.averages.empty()) return state.currentNetwork();
     const at::NoGradGuard no_gradients;
     Tensors kept;
     const Tensors& leaves = state.optimizer->leaves();
@@ -343,7 +416,7 @@ Result<Graph> Trainer::graph(bool averaged) const {
       kept.push_back(leaves[i].detach().clone());
       leaves[i].detach().copy_(state.averages[i]);
     }
-    auto graph = state.module.currentGraph();
+    auto graph = state.currentNetwork();
     for (std::size_t i = 0; i < leaves.size(); ++i) leaves[i].detach().copy_(kept[i]);
     return graph;
   });
@@ -390,8 +463,9 @@ std::vector<NamedTensor> Trainer::state() const {
   }
   for (const Interface& interface : state.interfaces) {
     if (interface.quantizer.learned()) continue;
-    add("fixed low at " + interface.options.value, interface.quantizer.low());
-    add("fixed step at " + interface.options.value, interface.quantizer.step());
+    for (const auto& part : interface.quantizer.parts()) {
+      add(fixedName(part, interface.options.value), part.tensor);
+    }
   }
   return result;
 }
@@ -431,8 +505,9 @@ Status Trainer::restore(std::span<const NamedTensor> given) {
     }
     for (const Interface& interface : state.interfaces) {
       if (interface.quantizer.learned()) continue;
-      copyTo("fixed low at " + interface.options.value, interface.quantizer.low());
-      copyTo("fixed step at " + interface.options.value, interface.quantizer.step());
+      for (const auto& part : interface.quantizer.parts()) {
+        copyTo(fixedName(part, interface.options.value), part.tensor);
+      }
     }
     return {};
   });

@@ -18,7 +18,7 @@ namespace narrows {
 struct TrainedInterface {
   std::string value;
   QuantizerParams quantizer;
-  /// Low ends and steps are trained too (uniform quantizers).
+  /// Low ends and steps, or the table of levels, are trained too; not for two_level.
   bool learned = false;
   /// What follows sees quantized values; otherwise only the clustering and rate terms act.
   bool in_forward = true;
