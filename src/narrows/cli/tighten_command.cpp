@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "narrows/bundle/bundle.h"
+#include "narrows/cli/automatic_cut.h"
 #include "narrows/cli/command.h"
 #include "narrows/cli/interface_options.h"
 #include "narrows/cli/progress.h"
@@ -10,6 +11,7 @@
 #include "narrows/cli/train_command.h"
 #include "narrows/cli/training_setup.h"
 #include "narrows/cli/two_pieces.h"
+#include "narrows/graph/passes.h"
 #include "narrows/train/run_log.h"
 #include "narrows/train/tighten.h"
 
@@ -160,10 +162,24 @@ Status checkBundle(const TightenOptions& options, const TrainingSetup& setup, Va
   return {};
 }
 
-Status tightenModel(const TightenOptions& options) {
+/// Puts a tensor in the place of "auto".
+Status settleCut(TightenOptions& options, const Graph& graph) {
+  if (options.cut != "auto") return {};
+  NARROWS_TRY(simple, simplify(graph));
+  NARROWS_TRY(found,
+              chooseAutomaticCut(simple, options.cost,
+                                 {options.bits, options.latent_channels, options.latent_stride}));
+  options.cut = found.name;
+  fmt::print(stderr, "cut: {}, {:.2f} mJ of the node a picture with {:.0f} B packed (modelled)\n",
+             found.name, found.node_energy.value() * 1e3, found.packed.value());
+  return {};
+}
+
+Status tightenModel(TightenOptions options) {
   const TrainingOptions& training = options.training;
   if (fs::exists(training.out)) return makeError("{} exists already", training.out);
   NARROWS_TRY(setup, openTraining(training));
+  NARROWS_CHECK(settleCut(options, setup->model.graph));
   NARROWS_TRY(request, makeRequest(options, *setup));
   NARROWS_TRY(validator, Validator::create(training.engine, setup->validation, setup->description,
                                            setup->model.graph, setup->threads));

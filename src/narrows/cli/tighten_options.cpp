@@ -11,8 +11,19 @@ Arguments::Outcome parseTighten(std::span<const std::string> arguments, TightenO
       "      --prune --max-drop 3 --bits 1 --tcl 0.1 --epochs 20 --run runs/j3 --out j3.narrows");
   CLI::App& app = parser.app();
   addTrainingOptions(app, options.training);
-  app.add_option("--cut", options.cut, "Cut at this tensor (narrows analyze lists them)")
+  app.add_option("--cut", options.cut,
+                 "Cut at this tensor (narrows analyze lists them), or auto: where the node of "
+                 "--device spends the least energy on a picture over --link")
       ->required();
+  options.cost.device = "raspberry-pi4";
+  options.cost.server = "gpu-server";
+  options.cost.links = {"wifi"};
+  app.add_option("--device", options.cost.device,
+                 "Node of --cut auto: a name of narrows profiles or FILE.toml")
+      ->capture_default_str();
+  app.add_option("--link", options.cost.links[0],
+                 "Link of --cut auto: a name of narrows profiles, FILE.toml or a rate")
+      ->capture_default_str();
   app.add_option("--bits", options.bits, "Width of the symbols, 1 to 8 (0: none, fp32 crosses)")
       ->check(CLI::Range(0, 8))
       ->capture_default_str();

@@ -3,13 +3,17 @@
 #include <cstdint>
 #include <string>
 
+#include "narrows/cli/design_pricer.h"
 #include "narrows/cli/train_options.h"
 
 namespace narrows {
 
 struct TightenOptions {
   TrainingOptions training;
+  /// A tensor, or "auto".
   std::string cut;
+  /// What an automatic cut is chosen by.
+  CostOptions cost;
   int bits = 0;
   std::string quantizer = "uniform";
   std::string granularity = "channel";
