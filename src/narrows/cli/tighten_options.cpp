@@ -10,7 +10,8 @@ Arguments::Outcome parseTighten(std::span<const std::string> arguments, TightenO
       "\\\n"
       "      --prune --max-drop 3 --bits 1 --tcl 0.1 --epochs 20 --run runs/j3 --out j3.narrows");
   CLI::App& app = parser.app();
-  addTrainingOptions(app, options.training);
+  // Without epochs the other steps are used on their own.
+  addTrainingOptions(app, options.training, 0);
   app.add_option("--cut", options.cut,
                  "Cut at this tensor (narrows analyze lists them), or auto: where the node of "
                  "--device spends the least energy on a picture over --link")

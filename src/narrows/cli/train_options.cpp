@@ -4,7 +4,7 @@
 
 namespace narrows {
 
-void addTrainingOptions(CLI::App& app, TrainingOptions& options) {
+void addTrainingOptions(CLI::App& app, TrainingOptions& options, int least_epochs) {
   addModelOptions(app, options.model);
   addDataOptions(app, options.data, true);
   app.add_option("--validation-split", options.validation_split,
@@ -15,7 +15,7 @@ void addTrainingOptions(CLI::App& app, TrainingOptions& options) {
                  "Validate on the first N pictures only (0: all)")
       ->capture_default_str();
   app.add_option("--epochs", options.epochs, "Passes over the training pictures")
-      ->check(CLI::Range(1, 1000000))
+      ->check(CLI::Range(least_epochs, 1000000))
       ->capture_default_str();
   app.add_option("--batch", options.batch, "Pictures a step")
       ->check(CLI::Range(1, 4096))
@@ -84,7 +84,7 @@ Arguments::Outcome parseTrain(std::span<const std::string> arguments, TrainOptio
                    "narrows train zoo:tiny-yolov3@256,classes=3 --data bccd-voc --split train \\\n"
                    "      --validation-split val --anchors data --flip --zoom 0.3 --color 0.3 \\\n"
                    "      --epochs 60 --run runs/bccd --out bccd.onnx");
-  addTrainingOptions(parser.app(), options.training);
+  addTrainingOptions(parser.app(), options.training, 1);
   parser.app()
       .add_option("--anchors", options.anchors,
                   "keep, or data: cluster the anchors of a YOLO head from the boxes")

@@ -51,7 +51,8 @@ struct TrainOptions {
   bool frozen_norm = false;
 };
 
-void addTrainingOptions(CLI::App& app, TrainingOptions& options);
+/// `least_epochs`: what --epochs takes at least.
+void addTrainingOptions(CLI::App& app, TrainingOptions& options, int least_epochs);
 /// Parses and prints as `Arguments::parse` does.
 Arguments::Outcome parseTrain(std::span<const std::string> arguments, TrainOptions& options);
 

@@ -1,0 +1,26 @@
+#include "narrows/cli/tighten_options.h"
+
+#include <gtest/gtest.h>
+
+namespace narrows {
+namespace {
+
+TEST(TightenOptions, RecoveryCanBeUsedOnItsOwn) {
+  const std::vector<std::string> arguments = {"net.onnx", "--data",   "set", "--cut",
+                                              "pool2",    "--epochs", "0",   "--recover",
+                                              "2",        "--out",    "out"};
+  TightenOptions options;
+  EXPECT_EQ(parseTighten(arguments, options), Arguments::Outcome::run);
+  EXPECT_EQ(options.training.epochs, 0u);
+  EXPECT_EQ(options.recovery_blocks, 2);
+}
+
+TEST(TightenOptions, TrainingNeedsAnEpoch) {
+  const std::vector<std::string> arguments = {"net.onnx", "--data", "set", "--epochs",
+                                              "0",        "--out",  "out"};
+  TrainOptions options;
+  EXPECT_EQ(parseTrain(arguments, options), Arguments::Outcome::usage_error);
+}
+
+}  // namespace
+}  // namespace narrows
