@@ -304,7 +304,7 @@ std::string describeWork(const ExplorationDocument& document) {
   const double share = count.groups == 0 ? 0
                                          : 100.0 * static_cast<double>(count.accuracies) /
                                                static_cast<double>(count.groups);
-  return fmt::format(
+  std::string text = fmt::format(
       "{} designs of {} distinct accuracies: {} measured ({:.1f} %, {} of them now), {} ruled out "
       "before\ncoding and {} after it, because each of their designs breaks a bound or is no "
       "better in any\nobjective than a measured one, even with no drop. Drops up to {:g} points "
@@ -312,6 +312,11 @@ std::string describeWork(const ExplorationDocument& document) {
       withSeparators(static_cast<std::int64_t>(count.designs)), count.groups, count.accuracies,
       share, count.accuracies_here, count.bounded_before_coding, count.bounded,
       document.options.tolerance);
+  if (document.trials.empty()) return text;
+  Seconds trained;
+  for (const Trial& trial : document.trials) trained += trial.time;
+  return text + fmt::format("{} trainings of designs that could enter the set, {:.1f} minutes.\n",
+                            document.trials.size(), trained.value() / 60);
 }
 
 std::string formatExploration(const ExplorationDocument& document, OutputFormat format) {
@@ -335,6 +340,10 @@ std::string formatExploration(const ExplorationDocument& document, OutputFormat 
     json["coded_pictures"] = codedPictures(document);
     json["seconds"] = document.elapsed.value();
     json["work"] = countJson(document.exploration.count);
+    for (const Trial& trial : document.trials) {
+      json["trainings"].push_back(
+          {{"epochs", trial.epochs}, {"drop_points", trial.drop}, {"seconds", trial.time.value()}});
+    }
     for (const Goal& goal : goalsOf(document)) {
       if (const auto best = bestFor(document, goal))
         json["best"][goalTitle(goal)] = idOf(document, *best);

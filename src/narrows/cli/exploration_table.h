@@ -10,6 +10,7 @@
 #include "narrows/cost/split_pricer.h"
 #include "narrows/eval/sweep.h"
 #include "narrows/explore/explorer.h"
+#include "narrows/explore/halving.h"
 
 namespace narrows {
 
@@ -42,6 +43,8 @@ struct ExplorationDocument {
   Exploration exploration;
   /// By design, as in the exploration.
   std::vector<SplitRecipe> recipes;
+  /// Of designs that could enter the Pareto set; among the ends are those that they made.
+  std::vector<Trial> trials;
   /// Weights of the objectives of the goal that was asked for; none: each objective on its own.
   std::vector<std::pair<Objective, double>> goal;
   /// With the names of their designs, when they were asked for.

@@ -19,6 +19,7 @@
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
 #include "narrows/cli/progress.h"
+#include "narrows/cli/tightening_rung.h"
 #include "narrows/eval/frame_meter.h"
 #include "narrows/explore/split_pricing.h"
 #include "narrows/explore/sweep_meter.h"
@@ -160,7 +161,6 @@ Result<ExplorationDocument> explore(ExploreCommand options) {
 
   SplitPricing pricing(pricer, cuts);
   NARROWS_TRY(ends, makeEnds(options.interfaces.jpeg_quality, pricer, pricing, sweep, store));
-  document.ends = ends.designs;
   PictureSource calibration_pictures(calibration.data.items, description.preprocessing);
   const SweepMeter::Space measured{cuts, sweep_options.quantizers, sweep_options.coders,
                                    options.coded_pictures};
@@ -172,6 +172,23 @@ Result<ExplorationDocument> explore(ExploreCommand options) {
     bar.advance(decided - shown);
     shown = decided;
   }));
+  if (options.train_minutes > 0) {
+    const RungSetting rung{&options, &space, &cuts,        &sweep_options.quantizers, &pricing,
+                           &store,   &data,  &description, document.options.uncut};
+    NARROWS_TRY(trained, tightenChances(rung, exploration));
+    std::move(trained.ends.designs.begin(), trained.ends.designs.end(),
+              std::back_inserter(ends.designs));
+    std::move(trained.ends.recipes.begin(), trained.ends.recipes.end(),
+              std::back_inserter(ends.recipes));
+    document.trials = std::move(trained.trials);
+    // The Pareto set with the trained designs in it; all else is in the store by now.
+    Explorer again(space, document.options, meter, pricing, store);
+    NARROWS_TRY(whole, again.run(ends.designs));
+    whole.count.accuracies_here += exploration.count.accuracies_here;
+    whole.count.cuts_coded_here += exploration.count.cuts_coded_here;
+    exploration = std::move(whole);
+  }
+  document.ends = ends.designs;
   document.exploration = std::move(exploration);
   options.calibration = namedCalibration(options, calibration);
   for (const ExploredDesign& design : document.exploration.designs) {
@@ -200,7 +217,9 @@ int runExplore(std::span<const std::string> arguments) {
       "narrows explore yolo-fastest-1.1-coco.cfg --data coco128 --device raspberry-pi4 "
       "--link wifi --link ble5\n"
       "  narrows explore model.onnx --data pictures/ --device MY-BOARD.toml --link 2Mbit/s "
-      "--max-drop 1 --max-node-mb 64 --goal energy=2,latency=1");
+      "--max-drop 1 --max-node-mb 64 --goal energy=2,latency=1\n"
+      "  narrows explore bccd.onnx --data bccd-voc --split val --device raspberry-pi4 --bits 1,2 "
+      "--train-budget 30");
   ExploreCommand options;
   options.cost.server = "gpu-server";
   options.interfaces.quantizers = {"uniform", "two_level"};

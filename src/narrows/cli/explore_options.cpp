@@ -52,6 +52,26 @@ void addGoalOptions(CLI::App& app, ExploreCommand& options) {
                "Measure every accuracy; the Pareto set stays the same");
 }
 
+void addTrainingBudget(CLI::App& app, ExploreCommand& options) {
+  app.add_option("--train-budget", options.train_minutes,
+                 "Minutes of training (narrows tighten) for designs that can still enter the "
+                 "Pareto set (0: none)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--train-split", options.train_split, "Split of the data set to train with")
+      ->capture_default_str();
+  app.add_option("--train-epochs", options.train_epochs,
+                 "Epochs of the first round of training; each round has twice as many")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--train-batch", options.train_batch, "Pictures a training step")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--train-rate", options.train_rate, "Learning rate")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void addExploreOptions(CLI::App& app, ExploreCommand& options) {
@@ -60,6 +80,7 @@ void addExploreOptions(CLI::App& app, ExploreCommand& options) {
   addCalibrationOptions(app, options.calibration);
   addSpaceOptions(app, options);
   addGoalOptions(app, options);
+  addTrainingBudget(app, options);
   app.add_flag("--agreement", options.agreement,
                "Score the agreement with the uncut network, also where the data has truth");
   app.add_option("--store", options.store, "SQLite file with all that was measured")

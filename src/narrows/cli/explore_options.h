@@ -40,6 +40,13 @@ struct ExploreCommand {
   bool each_link = false;
   bool exhaustive = false;
   bool regimes = false;
+  /// 0: nothing is trained.
+  double train_minutes = 0;
+  std::string train_split = "train";
+  /// Of the first round.
+  std::size_t train_epochs = 2;
+  std::size_t train_batch = 8;
+  double train_rate = 3e-4;
   std::string store{kStandardStore};
   std::string engine{defaultEngineName()};
   std::size_t threads = 0;

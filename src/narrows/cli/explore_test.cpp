@@ -151,6 +151,11 @@ TEST(SplitRecipe, IsReadBack) {
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
   EXPECT_EQ(toJson(*parsed), toJson(recipe));
   EXPECT_EQ(parsed->calibration.pictures, 12u);
+  EXPECT_EQ(toJson(recipe).find("bundle"), std::string::npos);
+  recipe.bundle = "/store.trained/1.narrows";
+  parsed = parseSplitRecipe(toJson(recipe));
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+  EXPECT_EQ(parsed->bundle, recipe.bundle);
 }
 
 TEST(SplitRecipe, SaysWhatIsWrong) {

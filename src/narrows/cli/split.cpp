@@ -134,6 +134,18 @@ Status takeDesign(SplitOptions& options) {
   return {};
 }
 
+Result<Bundle> makeBundle(const SplitOptions& options, const LoadedModel& model,
+                          ModelDescription description) {
+  if (!options.recipe.bundle.empty()) return readBundle(options.recipe.bundle);
+  NARROWS_TRY(made, makeSplit(options, model, description));
+  Bundle bundle;
+  bundle.name = model.name;
+  bundle.plan = std::move(made.plan);
+  bundle.pieces = std::move(made.pieces);
+  bundle.description = std::move(description);
+  return bundle;
+}
+
 Status split(SplitOptions& options) {
   NARROWS_CHECK(takeDesign(options));
   if (options.max_frame_bytes != 0 && options.recipe.cut.empty())
@@ -148,12 +160,7 @@ Status split(SplitOptions& options) {
     return makeError("design {} was made for another network or other weights than {}",
                      options.design, options.model.model);
   }
-  NARROWS_TRY(made, makeSplit(options, model, description));
-  Bundle bundle;
-  bundle.name = model.name;
-  bundle.plan = std::move(made.plan);
-  bundle.pieces = std::move(made.pieces);
-  bundle.description = std::move(description);
+  NARROWS_TRY(bundle, makeBundle(options, model, std::move(description)));
   NARROWS_CHECK(writeBundle(bundle, options.out));
   report(options, bundle);
   return {};

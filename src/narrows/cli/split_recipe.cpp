@@ -50,19 +50,21 @@ class Members {
 }  // namespace
 
 std::string toJson(const SplitRecipe& recipe) {
-  const Json json{{"model", recipe.model_digest},
-                  {"cut", recipe.cut},
-                  {"picture", recipe.picture},
-                  {"on_node", recipe.on_node},
-                  {"jpeg_quality", recipe.jpeg_quality},
-                  {"quantizer", recipe.quantizer},
-                  {"bits", recipe.bits},
-                  {"granularity", recipe.granularity},
-                  {"coder", recipe.coder},
-                  {"calibration", recipe.calibration.path},
-                  {"calibration_split", recipe.calibration.split},
-                  {"calibration_pictures", recipe.calibration.pictures},
-                  {"engine", recipe.engine}};
+  Json json{{"model", recipe.model_digest},
+            {"cut", recipe.cut},
+            {"picture", recipe.picture},
+            {"on_node", recipe.on_node},
+            {"jpeg_quality", recipe.jpeg_quality},
+            {"quantizer", recipe.quantizer},
+            {"bits", recipe.bits},
+            {"granularity", recipe.granularity},
+            {"coder", recipe.coder},
+            {"calibration", recipe.calibration.path},
+            {"calibration_split", recipe.calibration.split},
+            {"calibration_pictures", recipe.calibration.pictures},
+            {"engine", recipe.engine}};
+  // Ids of designs hang on the text: those that nothing was trained for keep theirs.
+  if (!recipe.bundle.empty()) json["bundle"] = recipe.bundle;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -86,6 +88,7 @@ Result<SplitRecipe> parseSplitRecipe(const std::string& json) {
   members.read("calibration_split", recipe.calibration.split);
   members.readNumber("calibration_pictures", recipe.calibration.pictures, kMostPictures);
   members.read("engine", recipe.engine);
+  if (object.contains("bundle")) members.read("bundle", recipe.bundle);
   NARROWS_CHECK(members.status());
   return recipe;
 }

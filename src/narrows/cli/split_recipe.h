@@ -14,13 +14,15 @@ namespace narrows {
 inline constexpr std::string_view kStandardStore = "narrows.sqlite";
 
 /// All that makes a bundle of a model, as `split` takes it from its options or from the store of an
-/// exploration. One of `cut`, `picture` and `on_node` is set.
+/// exploration. One of `cut`, `picture`, `on_node` and `bundle` is set.
 struct SplitRecipe {
   /// SHA-256 of the network's text and weights; empty when not checked.
   std::string model_digest = {};
   std::string cut = {};
   std::string picture = {};
   bool on_node = false;
+  /// A bundle that training made.
+  std::string bundle = {};
   int jpeg_quality = 90;
   std::string quantizer = "uniform";
   std::string bits = "8";

@@ -337,6 +337,22 @@ void Explorer::markFront() {
   }
 }
 
+std::vector<TrainingChance> Explorer::trainingChances() const {
+  std::vector<TrainingChance> chances;
+  for (const Group& group : groups_) {
+    for (const std::size_t position : group.best) {
+      const ExploredDesign& design = designs_[position];
+      if (!design.drop || *design.drop <= options_->tolerance) break;
+      if (coveredByKnown(design.cost.scores, design.link, position)) continue;
+      chances.push_back({group.cut, group.quantizer, *design.drop});
+      break;
+    }
+  }
+  std::stable_sort(chances.begin(), chances.end(),
+                   [](const auto& a, const auto& b) { return a.drop < b.drop; });
+  return chances;
+}
+
 Result<Exploration> Explorer::run(std::vector<EndDesign> ends, const Progress& progress) {
   for (std::size_t i = 0; i < ends.size(); ++i) {
     const EndDesign& end = ends[i];
@@ -355,7 +371,8 @@ Result<Exploration> Explorer::run(std::vector<EndDesign> ends, const Progress& p
   findChances();
   NARROWS_CHECK(measureOpenGroups(progress));
   markFront();
-  return Exploration{std::move(designs_), count_};
+  std::vector<TrainingChance> chances = trainingChances();
+  return Exploration{std::move(designs_), count_, std::move(chances)};
 }
 
 }  // namespace narrows

@@ -129,10 +129,21 @@ struct ExploreCount {
   std::size_t cuts_coded_here = 0;
 };
 
+/// A measured group of which training could make more: without its drop, one of its designs at
+/// least would stand beside the Pareto set.
+struct TrainingChance {
+  std::size_t cut = 0;
+  std::size_t quantizer = 0;
+  /// Points lost so far, above the tolerance.
+  double drop = 0;
+};
+
 struct Exploration {
   /// Every end, and every design whose frames are known.
   std::vector<ExploredDesign> designs;
   ExploreCount count;
+  /// By drop, the smallest first.
+  std::vector<TrainingChance> chances;
 };
 
 /// Finds the Pareto set of a space without measuring every accuracy.
@@ -183,6 +194,7 @@ class Explorer {
   void learn(Group& group, double drop);
   void ruleOut();
   void markFront();
+  std::vector<TrainingChance> trainingChances() const;
   std::size_t decided() const;
 
   const DesignSpace* space_;

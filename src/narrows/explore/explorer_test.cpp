@@ -167,6 +167,65 @@ TEST_F(ExplorerTest, FindsTheFrontOfTheWholeSpaceWithoutMeasuringAllOfIt) {
   EXPECT_LT(measured * 2, groups);
 }
 
+/// The drawn figures, one group without a drop.
+class TrainedMeter final : public DesignMeter {
+ public:
+  TrainedMeter(DesignMeter& meter, std::size_t cut, std::size_t quantizer)
+      : meter_(&meter), cut_(cut), quantizer_(quantizer) {}
+  Result<CutFrames> frames(std::size_t cut) override { return meter_->frames(cut); }
+  Result<AccuracyRow> accuracy(std::size_t cut, std::size_t quantizer) override {
+    auto row = meter_->accuracy(cut, quantizer);
+    if (row.ok() && cut == cut_ && quantizer == quantizer_) row->primary = 80;
+    return row;
+  }
+
+ private:
+  DesignMeter* meter_;
+  std::size_t cut_;
+  std::size_t quantizer_;
+};
+
+TEST_F(ExplorerTest, ChancesAreTheGroupsThatWouldReachTheFrontWithoutTheirDrop) {
+  std::size_t chances = 0;
+  for (const std::uint64_t seed : {2, 3, 5, 8}) {
+    const ExploreOptions options = makeOptions(seed);
+    DrawnMeter meter(seed, space_);
+    const Exploration found = explore(meter, open(fmt::format("found{}", seed)), options);
+    std::set<std::pair<std::size_t, std::size_t>> measured;
+    for (const ExploredDesign& design : found.designs) {
+      if (!design.end && design.drop && *design.drop > options.tolerance)
+        measured.insert({design.cut, design.quantizer});
+    }
+    std::set<std::pair<std::size_t, std::size_t>> named;
+    double last = 0;
+    for (const TrainingChance& chance : found.chances) {
+      named.insert({chance.cut, chance.quantizer});
+      EXPECT_GE(chance.drop, last);
+      EXPECT_GT(chance.drop, options.tolerance);
+      last = chance.drop;
+    }
+    chances += named.size();
+    for (const auto& [cut, quantizer] : measured) {
+      TrainedMeter trained(meter, cut, quantizer);
+      Store store = open(fmt::format("trained{}-{}-{}", seed, cut, quantizer));
+      SimplePricing pricing;
+      ExploreOptions all = options;
+      all.exhaustive = true;
+      Explorer explorer(space_, all, trained, pricing, store);
+      auto whole = explorer.run(makeEnds());
+      ASSERT_TRUE(whole.ok());
+      bool reaches = false;
+      for (const ExploredDesign& design : whole->designs) {
+        reaches = reaches || (design.on_front && !design.end && design.cut == cut &&
+                              design.quantizer == quantizer);
+      }
+      EXPECT_EQ(named.contains({cut, quantizer}), reaches)
+          << "seed " << seed << " cut " << cut << " quantizer " << quantizer;
+    }
+  }
+  EXPECT_GT(chances, 0u);
+}
+
 TEST_F(ExplorerTest, MeasuresNothingTwice) {
   DrawnMeter first(3, space_);
   const Exploration once = explore(first, open("store"), makeOptions(3));
