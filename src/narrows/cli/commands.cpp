@@ -6,6 +6,7 @@
 #ifdef NARROWS_WORKBENCH
 #include "narrows/cli/analyze.h"
 #include "narrows/cli/demo.h"
+#include "narrows/cli/design.h"
 #include "narrows/cli/engine.h"
 #include "narrows/cli/eval.h"
 #include "narrows/cli/explore.h"
@@ -32,6 +33,7 @@ namespace {
 constexpr std::array kCommands = {
 #ifdef NARROWS_WORKBENCH
     Command{"analyze", "print a model's layers and every place where it can be cut", runAnalyze},
+    Command{"design", "the whole method: analyze, explore, tighten, deploy, report", runDesign},
     Command{"engine", "accuracy, time and memory of int8 or streamed weights", runEngine},
     Command{"eval", "score cuts x bits x coders on a data set", runEval},
     Command{"explore", "find the designs that nothing beats, and the best for a goal", runExplore},

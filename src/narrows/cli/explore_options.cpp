@@ -67,6 +67,11 @@ void addTrainingBudget(CLI::App& app, ExploreCommand& options) {
   app.add_option("--train-batch", options.train_batch, "Pictures a training step")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+  app.add_option("--train-recover", options.train_recover,
+                 "Then train a reconstruction engine of so many blocks on the server, for as many "
+                 "epochs, the node frozen (0: none)")
+      ->check(CLI::Range(0, 32))
+      ->capture_default_str();
   app.add_option("--train-rate", options.train_rate, "Learning rate")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -47,6 +47,8 @@ struct ExploreCommand {
   std::size_t train_epochs = 2;
   std::size_t train_batch = 8;
   double train_rate = 3e-4;
+  /// Blocks of a reconstruction engine on the server; 0: none.
+  std::size_t train_recover = 0;
   std::string store{kStandardStore};
   std::string engine{defaultEngineName()};
   std::size_t threads = 0;

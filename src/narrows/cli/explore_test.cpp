@@ -8,6 +8,7 @@
 #include "narrows/base/file.h"
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/command.h"
+#include "narrows/cli/design.h"
 #include "narrows/cli/split.h"
 #include "narrows/cli/split_recipe.h"
 #include "narrows/vision/image.h"
@@ -156,6 +157,16 @@ TEST(SplitRecipe, IsReadBack) {
   parsed = parseSplitRecipe(toJson(recipe));
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
   EXPECT_EQ(parsed->bundle, recipe.bundle);
+}
+
+TEST(Design, TakesTheBestOfTheFirstGoal) {
+  auto best = bestDesign(R"({"best": {"latency": "3fa9", "energy": "77"}})");
+  ASSERT_TRUE(best.ok()) << best.error().message;
+  EXPECT_EQ(*best, "3fa9");
+  EXPECT_EQ(bestDesign("[]").error().message, "expected a JSON object");
+  EXPECT_EQ(bestDesign("{}").error().message, "no design keeps to the bounds");
+  EXPECT_EQ(bestDesign(R"({"best": {"latency": 3}})").error().message,
+            "best: expected ids of designs");
 }
 
 TEST(SplitRecipe, SaysWhatIsWrong) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "narrows/base/file.h"
+#include "narrows/bundle/sha256.h"
 #include "narrows/cli/child_process.h"
 #include "narrows/cli/interface_options.h"
 #include "narrows/eval/frame_meter.h"
@@ -81,6 +82,16 @@ class Rung {
     }
     NARROWS_CHECK(addDesigns(name, at, point, bundle));
     return Trial{chance, epochs, setting_.uncut - point.percent, FrameClock::now() - start};
+  }
+
+  /// All that the weights depend on beside the store's context and the quantizer.
+  std::string nameOf(const TrainingChance& at, std::size_t epochs) const {
+    const ExploreCommand& command = *setting_.command;
+    return fmt::format(
+        "{} trained for {} epochs{} (seed {}, {}, batch {}, rate {})", setting_.space->cuts[at.cut],
+        epochs,
+        command.train_recover > 0 ? fmt::format(" and {} blocks", command.train_recover) : "",
+        command.model.seed, command.train_split, command.train_batch, command.train_rate);
   }
 
   Result<std::optional<TrainedPoint>> fromStore(const std::string& name, const TrainingChance& at) {
@@ -171,6 +182,10 @@ class Rung {
       add("--teacher", command.model.model);
       add("--teacher-weights", command.model.weights);
       words.emplace_back("--no-labels");
+    }
+    if (command.train_recover > 0) {
+      add("--recover", std::to_string(command.train_recover));
+      add("--recover-epochs", std::to_string(epochs));
     }
     NARROWS_TRY(own, ownProgram());
     NARROWS_TRY(folder, TemporaryDirectory::create("narrows-rung"));
