@@ -33,7 +33,7 @@ double threadSeconds() {
 }
 
 /// Mean time of one call, after a first one that does not count unless it is slow: it finds the
-/// caches as another coder left them.
+/// caches and the branch predictors as another coder left them, frames of a stream do not.
 template <class Call>
 Result<double> timeOf(const Call& call) {
   double start = threadSeconds();
@@ -91,41 +91,61 @@ Result<std::vector<Contender>> makeContenders(const MapCase& maps, const Contest
   return contenders;
 }
 
+/// What a coder did with one map.
+struct Turns {
+  ByteVector code;
+  std::vector<double> encode;
+  std::vector<double> decode;
+};
+
+/// Codes a map and decodes it again, timed.
+Status takeTurn(const Contender& contender, const SymbolMap& map, SymbolMap& decoded,
+                Turns& turns) {
+  LosslessCoder& coder = *contender.coder;
+  const auto encodeOnce = [&]() -> Status {
+    turns.code.clear();
+    NARROWS_TRY(fits, coder.encode(map, std::numeric_limits<std::size_t>::max(), turns.code));
+    return fits ? Status() : makeError("a code longer than memory");
+  };
+  const auto decodeOnce = [&] { return coder.decode(turns.code, decoded); };
+  NARROWS_TRY(encode_time, timeOf(encodeOnce).within(contender.name));
+  NARROWS_TRY(decode_time, timeOf(decodeOnce).within(contender.name));
+  if (decoded != map) return makeError("{} does not give the map back", contender.name);
+  turns.encode.push_back(encode_time);
+  turns.decode.push_back(decode_time);
+  return {};
+}
+
 /// Codes one map in turns, appending to `figures`.
 Status measureMap(const SymbolMap& map, const ContestOptions& options,
                   std::vector<Contender>& contenders, std::vector<CoderFigures>& figures) {
-  std::vector<ByteVector> codes(contenders.size());
-  std::vector<std::vector<double>> encode(contenders.size());
-  std::vector<std::vector<double>> decode(contenders.size());
+  std::vector<Turns> turns(contenders.size());
   SymbolMap decoded(map.size());
-  for (std::size_t round = 0; round < options.rounds; ++round) {
-    for (std::size_t c = 0; c < contenders.size(); ++c) {
-      if (round > 0 && encode[c][0] > kSlow) continue;
-      LosslessCoder& coder = *contenders[c].coder;
-      const auto encodeOnce = [&]() -> Status {
-        codes[c].clear();
-        NARROWS_TRY(fits, coder.encode(map, std::numeric_limits<std::size_t>::max(), codes[c]));
-        return fits ? Status() : makeError("a code longer than memory");
-      };
-      const auto decodeOnce = [&] { return coder.decode(codes[c], decoded); };
-      NARROWS_TRY(encode_time, timeOf(encodeOnce).within(contenders[c].name));
-      NARROWS_TRY(decode_time, timeOf(decodeOnce).within(contenders[c].name));
-      if (decoded != map) return makeError("{} does not give the map back", contenders[c].name);
-      encode[c].push_back(encode_time);
-      decode[c].push_back(decode_time);
+  const auto slow = [&](std::size_t c) { return turns[c].encode[0] > kSlow; };
+  const auto takeTurnsFrom = [&](std::size_t first) -> Status {
+    for (std::size_t c = first; c < contenders.size(); ++c) {
+      if (!slow(c)) NARROWS_CHECK(takeTurn(contenders[c], map, decoded, turns[c]));
     }
+    return {};
+  };
+  // Ours are the last: they take their turns between the slow ones.
+  for (std::size_t c = contenders.size(); c-- > 0;) {
+    NARROWS_CHECK(takeTurn(contenders[c], map, decoded, turns[c]));
+    if (slow(c)) NARROWS_CHECK(takeTurnsFrom(c + 1));
   }
+  for (std::size_t round = 1; round < options.rounds; ++round) NARROWS_CHECK(takeTurnsFrom(0));
   const ByteVector* ours = nullptr;
   for (std::size_t c = 0; c < contenders.size(); ++c) {
-    if (contenders[c].role == Role::ours) ours = &codes[c];
-    if (contenders[c].role == Role::ours_scalar && (ours == nullptr || codes[c] != *ours)) {
+    if (contenders[c].role == Role::ours) ours = &turns[c].code;
+    if (contenders[c].role == Role::ours_scalar && (ours == nullptr || turns[c].code != *ours)) {
       return makeError("the scalar coder gives other bytes");
     }
     const bool packs = contenders[c].role != Role::other;
     const std::size_t packed = contenders[c].coder->layout().packedBytes();
-    figures[c].bytes.push_back(packs ? std::min(codes[c].size(), packed) : codes[c].size());
-    figures[c].encode_seconds.push_back(std::move(encode[c]));
-    figures[c].decode_seconds.push_back(std::move(decode[c]));
+    const std::size_t bytes = turns[c].code.size();
+    figures[c].bytes.push_back(packs ? std::min(bytes, packed) : bytes);
+    figures[c].encode_seconds.push_back(std::move(turns[c].encode));
+    figures[c].decode_seconds.push_back(std::move(turns[c].decode));
   }
   return {};
 }

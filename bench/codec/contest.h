@@ -40,7 +40,7 @@ struct CoderFigures {
   Role role = Role::other;
   /// Bytes of each map's code; the packed map's when that is no longer.
   std::vector<std::size_t> bytes;
-  /// Seconds of each map in each round that the coder took part in, processor time of the thread.
+  /// Seconds of each map in each turn of the coder, processor time of the thread.
   std::vector<std::vector<double>> encode_seconds;
   std::vector<std::vector<double>> decode_seconds;
 };
@@ -66,7 +66,7 @@ struct CaseFigures {
 
 struct ContestOptions {
   /// Rounds in which the coders take turns; coders that need more than some milliseconds a map
-  /// sit out all but the first.
+  /// sit out all but the first, in which the others take a turn after each of them.
   std::size_t rounds = 3;
   /// Leave the general compressors out, which take most of the time.
   bool only_ours = false;

@@ -16,7 +16,7 @@ namespace {
 double total(const std::vector<std::size_t>& bytes) {
   return static_cast<double>(std::accumulate(bytes.begin(), bytes.end(), std::size_t{0}));
 }
-/// Time for all maps, each in its fastest round: of runs that others disturb the fastest is the
+/// Time for all maps, each in its fastest turn: of runs that others disturb the fastest is the
 /// least disturbed.
 double total(const std::vector<std::vector<double>>& seconds) {
   double sum = 0;
@@ -56,16 +56,12 @@ std::optional<std::vector<std::size_t>> bestOfGeneral(const CaseFigures& figures
   return best;
 }
 
-/// How many times faster than the other one a coder encodes: median over the maps and the rounds in
-/// which both took part.
+/// How many times faster than the other one a coder encodes: median over the maps of the ratio of
+/// median turns, which the same others disturb.
 double speedRatio(const CoderFigures& coder, const CoderFigures& other) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < coder.bytes.size(); ++i) {
-    const std::size_t rounds =
-        std::min(coder.encode_seconds[i].size(), other.encode_seconds[i].size());
-    for (std::size_t r = 0; r < rounds; ++r) {
-      ratios.push_back(other.encode_seconds[i][r] / coder.encode_seconds[i][r]);
-    }
+    ratios.push_back(median(other.encode_seconds[i]) / median(coder.encode_seconds[i]));
   }
   return median(std::move(ratios));
 }

@@ -9,6 +9,7 @@
 #endif
 
 #include "narrows/codec/context_guess.h"
+#include "narrows/codec/context_lanes.h"
 #include "narrows/codec/context_loops.h"
 
 namespace narrows {
@@ -104,6 +105,11 @@ context::Loops loopsFor(UnitSearch search) {
   return loops;
 }
 
+context::DecodeGroup lanesFor(UnitSearch search) {
+  if (search == UnitSearch::scalar) return nullptr;
+  return search == UnitSearch::avx2 ? context::avx2DecodeGroup() : context::avx512DecodeGroup();
+}
+
 class ContextCoder final : public LosslessCoder {
  public:
   ContextCoder(const SymbolLayout& layout, const ContextTables& tables, UnitSearch search)
@@ -114,9 +120,10 @@ class ContextCoder final : public LosslessCoder {
         plane_units_(grid_.unitsPerPlane()),
         units_(plane_units_ * parts_),
         loops_(loopsFor(search)),
+        decode_lanes_(parts_ > 1 ? nullptr : lanesFor(search)),
         guesser_(grid_, tables.planes(grid_.layout().planes), loops_) {
     copyTables(tables);
-    orderPlanes();
+    order_ = guesser_.order();
     guesser_.reserveSlots(kMaxLanes);
     units_of_.resize(shape().planes * units_ + 2 * ContextGrid::kRowSlack);
     contexts_.resize(std::max(units_, laneStride() * kMaxLanes));
@@ -131,8 +138,6 @@ class ContextCoder final : public LosslessCoder {
   /// Planes as the grid has them.
   const SymbolLayout& shape() const { return grid_.layout(); }
   void copyTables(const ContextTables& tables);
-  void orderPlanes();
-  void formGroups(std::size_t lanes);
   void encodePlane(std::size_t plane, std::uint16_t* entries);
   Status decodePlanes(const std::uint16_t* next, const std::uint16_t* end,
                       std::uint32_t first_state, std::span<std::uint8_t> symbols);
@@ -172,6 +177,8 @@ class ContextCoder final : public LosslessCoder {
   std::size_t plane_units_;
   std::size_t units_;
   context::Loops loops_;
+  /// For planes side by side, or null: then row by row.
+  context::DecodeGroup decode_lanes_;
 
   std::size_t rows_ = 0;
   std::size_t high_rows_ = 0;
@@ -194,8 +201,6 @@ class ContextCoder final : public LosslessCoder {
   /// group of them ends.
   std::vector<std::size_t> live_;
   std::vector<std::size_t> group_ends_;
-  /// Planes that guesses may look at.
-  std::vector<bool> known_;
   /// Units of all planes of a map: high, then low, of each.
   std::vector<std::uint8_t> units_of_;
   /// Contexts, or parts of them.
@@ -205,6 +210,7 @@ class ContextCoder final : public LosslessCoder {
   std::vector<std::uint16_t> entries_;
   std::vector<std::uint16_t> words_;
   context::RowsToDecode row_task_;
+  context::GroupToDecode group_task_;
 };
 
 void ContextCoder::copyTables(const ContextTables& tables) {
@@ -238,40 +244,6 @@ void ContextCoder::copyTables(const ContextTables& tables) {
   for (std::size_t p = 0; p < shape().planes; ++p) {
     const ContextTables::Row& source = tables.planeClasses(p);
     std::copy(source.begin(), source.end(), class_ends_.begin() + 1 + p * kUnitSymbols);
-  }
-}
-
-void ContextCoder::orderPlanes() {
-  order_.reserve(shape().planes);
-  for (std::size_t stage = 0; stage < ContextTables::kStages; ++stage) {
-    for (std::size_t p = 0; p < shape().planes; ++p) {
-      if (guesser_.plane(p).stage == stage) order_.push_back(p);
-    }
-  }
-}
-
-/// Orders the live planes in groups of at most a lane each: every group takes the first ones, by
-/// stage, whose guesses look at planes before the group alone.
-void ContextCoder::formGroups(std::size_t lanes) {
-  const auto ready = [&](std::size_t plane) {
-    const std::vector<GuessTerm>& terms = guesser_.plane(plane).terms;
-    return std::all_of(terms.begin(), terms.end(),
-                       [&](const GuessTerm& term) { return known_[term.plane]; });
-  };
-  known_.assign(shape().planes, true);
-  for (const std::size_t p : live_) known_[p] = false;
-  group_ends_.clear();
-  for (std::size_t first = 0; first < live_.size();) {
-    std::size_t last = first;
-    for (std::size_t i = first; i < live_.size() && last - first < lanes; ++i) {
-      if (!ready(live_[i])) continue;
-      const auto at = live_.begin() + static_cast<std::ptrdiff_t>(i);
-      std::rotate(live_.begin() + static_cast<std::ptrdiff_t>(last), at, at + 1);
-      ++last;
-    }
-    for (std::size_t i = first; i < last; ++i) known_[live_[i]] = true;
-    group_ends_.push_back(last);
-    first = last;
   }
 }
 
@@ -326,9 +298,7 @@ Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::si
     guesser_.note(p, live ? valuesOf(p, symbols) : nullptr);
   }
   const std::size_t lanes = context::laneCount(live_.size(), units_);
-
-  formGroups(lanes);
-
+  guesser_.formGroups(lanes, live_, group_ends_);
   entries_.resize(live_.size() * units_);
   for (std::size_t i = 0; i < live_.size(); ++i)
     encodePlane(live_[i], entries_.data() + i * units_);
@@ -424,7 +394,7 @@ Status ContextCoder::decodePlanes(const std::uint16_t* next, const std::uint16_t
     states[lane] = next[0] | static_cast<std::uint32_t>(next[1]) << 16;
     next += 2;
   }
-  formGroups(lanes);
+  guesser_.formGroups(lanes, live_, group_ends_);
   std::size_t first = 0;
   for (const std::size_t last : group_ends_) {
     next = decodeGroup(first, last, states, next, end);
@@ -455,6 +425,19 @@ const std::uint16_t* ContextCoder::decodeGroup(std::size_t first, std::size_t la
   std::array<const std::uint8_t*, kMaxLanes> guesses{};
   for (std::size_t i = first; i < last; ++i) {
     guesses[i - first] = guesser_.guess(live_[i], i - first);
+  }
+  if (decode_lanes_ != nullptr && last - first >= context::kFewestGroupLanes) {
+    group_task_.numbers = grid_.partNumbers();
+    group_task_.columns = columns;
+    group_task_.height = shape().height;
+    group_task_.row_of = row_of_.data();
+    group_task_.lanes = last - first;
+    group_task_.guess = guesses;
+    for (std::size_t i = first; i < last; ++i) {
+      group_task_.ends[i - first] = ends(class_of_[live_[i]]);
+      group_task_.units[i - first] = highOf(live_[i]);
+    }
+    return decode_lanes_(group_task_, states, next, end);
   }
   for (std::size_t y = 0; y < shape().height && next <= end; ++y) {
     const std::size_t begin = y * columns;

@@ -187,11 +187,20 @@ bool ContextGrid::fillIsZero(const std::uint8_t* high) const {
 }
 
 void ContextGrid::firstRowParts(std::uint16_t* parts) const {
-  std::fill_n(parts, columns_,
-              static_cast<std::uint16_t>(left_count_ * (above_count_ + kFirstRow)));
-  if (fill_bits_ > 0) {
-    parts[columns_ - 1] = static_cast<std::uint16_t>(left_count_ * (above_count_ + kFillFirstRow));
-  }
+  const context::PartNumbers numbers = partNumbers();
+  std::fill_n(parts, columns_, numbers.first_row);
+  if (numbers.fill) parts[columns_ - 1] = numbers.fill_first_row;
+}
+
+context::PartNumbers ContextGrid::partNumbers() const {
+  context::PartNumbers numbers;
+  numbers.bits = high_bits_;
+  numbers.fill = fill_bits_ > 0;
+  numbers.first_row = static_cast<std::uint16_t>(left_count_ * (above_count_ + kFirstRow));
+  numbers.fill_first_row = static_cast<std::uint16_t>(left_count_ * (above_count_ + kFillFirstRow));
+  numbers.fill_above = static_cast<std::uint16_t>(above_count_ + kFillInside);
+  numbers.guess_step = static_cast<std::uint16_t>(contexts_alone_);
+  return numbers;
 }
 
 context::ContextTask ContextGrid::taskOf(const std::uint8_t* units, const std::uint8_t* above,

@@ -70,6 +70,7 @@ class ContextGrid {
   /// without one.
   void parts(std::size_t y, const std::uint8_t* above, const std::uint8_t* reference,
              std::uint16_t* parts) const;
+  context::PartNumbers partNumbers() const;
   /// Adding this to it gives the context. `left` is the unit to the left; for the first unit of a
   /// row what `leftOfFirst` says.
   const std::array<std::uint16_t, kUnitSymbols>& leftParts() const { return left_parts_; }

@@ -26,6 +26,41 @@ ContextGuesser::ContextGuesser(const ContextGrid& grid, std::vector<ContextPlane
   if (any) levels_.resize(count);
 }
 
+std::vector<std::size_t> ContextGuesser::order() const {
+  std::vector<std::size_t> order;
+  order.reserve(planes_.size());
+  for (std::size_t stage = 0; stage < ContextTables::kStages; ++stage) {
+    for (std::size_t p = 0; p < planes_.size(); ++p) {
+      if (planes_[p].stage == stage) order.push_back(p);
+    }
+  }
+  return order;
+}
+
+void ContextGuesser::formGroups(std::size_t lanes, std::vector<std::size_t>& live,
+                                std::vector<std::size_t>& ends) {
+  const auto ready = [&](std::size_t plane) {
+    const std::vector<GuessTerm>& terms = planes_[plane].terms;
+    return std::all_of(terms.begin(), terms.end(),
+                       [&](const GuessTerm& term) { return known_[term.plane]; });
+  };
+  known_.assign(planes_.size(), true);
+  for (const std::size_t p : live) known_[p] = false;
+  ends.clear();
+  for (std::size_t first = 0; first < live.size();) {
+    std::size_t last = first;
+    for (std::size_t i = first; i < live.size() && last - first < lanes; ++i) {
+      if (!ready(live[i])) continue;
+      const auto at = live.begin() + static_cast<std::ptrdiff_t>(i);
+      std::rotate(live.begin() + static_cast<std::ptrdiff_t>(last), at, at + 1);
+      ++last;
+    }
+    for (std::size_t i = first; i < last; ++i) known_[live[i]] = true;
+    ends.push_back(last);
+    first = last;
+  }
+}
+
 void ContextGuesser::reserveSlots(std::size_t count) {
   slots_.resize(count);
   for (auto& slot : slots_) slot.resize(grid_.unitsPerPlane() + 2 * ContextGrid::kRowSlack);

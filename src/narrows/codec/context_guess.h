@@ -21,6 +21,14 @@ class ContextGuesser {
   const ContextPlane& plane(std::size_t index) const { return planes_[index]; }
   bool hasGuess(std::size_t index) const { return !planes_[index].terms.empty(); }
 
+  /// Planes by stage.
+  std::vector<std::size_t> order() const;
+  /// Orders `live`, planes not of zeros alone by stage, in groups of at most a lane each: every
+  /// group takes the first ones whose guesses look at planes before the group alone. `ends` is
+  /// where each group ends.
+  void formGroups(std::size_t lanes, std::vector<std::size_t>& live,
+                  std::vector<std::size_t>& ends);
+
   /// Takes the values of a plane that guesses may look at; null for zeros alone. Planes that no
   /// guess names are not kept.
   void note(std::size_t index, const std::uint8_t* values);
@@ -46,6 +54,8 @@ class ContextGuesser {
   std::vector<ContextPlane> planes_;
   std::vector<Seen> seen_;
   context::Loops loops_;
+  /// Planes that guesses may look at.
+  std::vector<bool> known_;
   std::vector<std::uint8_t> levels_;
   std::vector<std::vector<std::uint8_t>> slots_;
 };

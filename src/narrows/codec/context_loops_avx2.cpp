@@ -1,51 +1,18 @@
 #include "narrows/codec/context_loops.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
 #include <algorithm>
-#include <bit>
+
+#include "narrows/codec/context_avx2.h"
 #endif
 
 namespace narrows::context {
 
 #if defined(__x86_64__)
-#define NARROWS_AVX2 __attribute__((target("avx2,bmi,popcnt")))
 namespace {
 
-constexpr std::size_t kEight = 8;
 /// Lanes below which the scalar loops are faster.
 constexpr std::size_t kFewestLanes = 3;
-
-/// For each set of lanes: for the n-th lane of the set its number at place n, or at the place n
-/// before the end.
-struct Permutations {
-  alignas(32) std::array<std::array<std::uint32_t, kEight>, 256> spread{};
-  alignas(32) std::array<std::array<std::uint32_t, kEight>, 256> gather{};
-
-  constexpr Permutations() {
-    for (unsigned set = 0; set < 256; ++set) {
-      std::uint32_t n = 0;
-      const auto size = static_cast<std::uint32_t>(std::popcount(set));
-      for (std::uint32_t lane = 0; lane < kEight; ++lane) {
-        if ((set >> lane & 1) == 0) continue;
-        spread[set][lane] = n;
-        gather[set][kEight - size + n] = lane;
-        ++n;
-      }
-    }
-  }
-};
-constexpr Permutations kPermutations;
-
-NARROWS_AVX2 inline __m256i loadRow(const std::array<std::uint32_t, kEight>& row) {
-  return _mm256_load_si256(reinterpret_cast<const __m256i*>(row.data()));
-}
-
-/// Start and end of a unit's range as they lie in its row.
-NARROWS_AVX2 inline __m128i loadPair(const std::uint8_t* at) {
-  return _mm_loadu_si32(at);
-}
 
 /// How the unit to the left enters a context.
 enum class Left { itself, by_table, masked };
@@ -64,13 +31,8 @@ template <Left kLeft, bool kFirst>
 NARROWS_AVX2 inline __m256i decodeEight(const RowsToDecode& rows, const LaneRow* lane,
                                         std::size_t j, __m256i state, unsigned active,
                                         const std::uint16_t*& next) {
-  const __m256i total_mask = _mm256_set1_epi32(static_cast<int>(kContextTotal - 1));
-  const __m256i slot = _mm256_and_si256(state, total_mask);
-  // A unit has passed every end that is below slot + 1, which stands twice in 32 bits here.
-  const __m256i limit = _mm256_add_epi32(slot, _mm256_set1_epi32(1));
   alignas(32) std::array<std::uint32_t, kEight> limits{};
-  _mm256_store_si256(reinterpret_cast<__m256i*>(limits.data()),
-                     _mm256_or_si256(limit, _mm256_slli_epi32(limit, 16)));
+  _mm256_store_si256(reinterpret_cast<__m256i*>(limits.data()), limitsOf(slotsOf(state)));
   __m128i pair[kEight];
   for (std::size_t l = 0; l < kEight; ++l) {
     const std::size_t left = kFirst ? lane[l].left : lane[l].units[j - 1];
@@ -85,22 +47,7 @@ NARROWS_AVX2 inline __m256i decodeEight(const RowsToDecode& rows, const LaneRow*
     lane[l].units[j] = static_cast<std::uint8_t>(units >> 1);
     pair[l] = loadPair(reinterpret_cast<const std::uint8_t*>(ends - 1) + units);
   }
-  const __m256i pairs = _mm256_set_m128i(_mm_unpacklo_epi64(_mm_unpacklo_epi32(pair[4], pair[5]),
-                                                            _mm_unpacklo_epi32(pair[6], pair[7])),
-                                         _mm_unpacklo_epi64(_mm_unpacklo_epi32(pair[0], pair[1]),
-                                                            _mm_unpacklo_epi32(pair[2], pair[3])));
-  const __m256i start = _mm256_and_si256(pairs, total_mask);
-  const __m256i frequency = _mm256_sub_epi32(_mm256_srli_epi32(pairs, 16), start);
-  const __m256i x =
-      _mm256_add_epi32(_mm256_mullo_epi32(frequency, _mm256_srli_epi32(state, kContextPrecision)),
-                       _mm256_sub_epi32(slot, start));
-  const __m256i low = _mm256_cmpeq_epi32(_mm256_srli_epi32(x, 16), _mm256_setzero_si256());
-  const unsigned set = static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(low))) & active;
-  const __m256i words =
-      _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(next)));
-  const __m256i word = _mm256_permutevar8x32_epi32(words, loadRow(kPermutations.spread[set]));
-  next += std::popcount(set);
-  return _mm256_blendv_epi8(x, _mm256_or_si256(_mm256_slli_epi32(x, 16), word), low);
+  return takePairs(state, pair, active, next);
 }
 
 template <Left kLeft>

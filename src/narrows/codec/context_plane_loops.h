@@ -30,6 +30,18 @@ struct ContextTask {
   std::uint16_t* contexts = nullptr;
 };
 
+/// What the numbers of parts depend on besides neighbours.
+struct PartNumbers {
+  int bits = 0;
+  /// Parts of a plane's first row; where rows end in units with fill: of the last one there, and as
+  /// in ContextTask.
+  std::uint16_t first_row = 0;
+  bool fill = false;
+  std::uint16_t fill_first_row = 0;
+  std::uint16_t fill_above = 0;
+  std::uint16_t guess_step = 0;
+};
+
 struct PlaneLoops {
   /// Contexts of units of rows but the first. `bits` are those of a value: 1 to 4.
   void (*contexts)(int bits, const ContextTask& task);

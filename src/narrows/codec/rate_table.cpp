@@ -11,9 +11,11 @@
 namespace narrows {
 namespace {
 
-/// A state starts at 2^16 and is sent in 32 bits when it lies anywhere from 2^16 to 2^32, evenly on
-/// a logarithmic scale: 16 + 32 - 24 bits beyond the information that went into it.
-constexpr double kBitsOfState = 24;
+/// A state starts at 2^16 and gives a word for every 16 bits of information that go into it; at the
+/// end it is sent in 32 bits.
+double bitsOfState(double information) {
+  return 32 + 16 * std::floor(information / 16);
+}
 
 float lengthOf(std::uint32_t frequency) {
   return frequency == 0 ? RateTable::kNever
@@ -91,14 +93,14 @@ MapRate RateTable::rate(std::span<const std::uint8_t> symbols) const {
     guesser.note(p, has_low ? highOf(p) : values);
   }
 
-  std::size_t live = 0;
+  std::vector<double> bits_of(layout.planes, 0);
+  double class_bits = 0;
   for (std::size_t p = 0; p < layout.planes; ++p) {
     const std::span<const std::uint8_t> plane(highOf(p), units);
     if (std::all_of(plane.begin(), plane.end(), [](std::uint8_t unit) { return unit == 0; })) {
-      result.bits += static_cast<double>(classLength(p, 0));
+      class_bits += static_cast<double>(classLength(p, 0));
       continue;
     }
-    ++live;
     const std::span<std::uint32_t> rows(result.rows.data() + p * units, units);
     planeRows(highOf(p), lowOf(p), guesser.guess(p, 0), rows);
     double best = 0;
@@ -114,13 +116,27 @@ MapRate RateTable::rate(std::span<const std::uint8_t> symbols) const {
         chosen = static_cast<std::uint8_t>(c);
       }
     }
-    result.bits += best;
+    class_bits += static_cast<double>(classLength(p, chosen));
+    bits_of[p] = best - static_cast<double>(classLength(p, chosen));
     result.classes[p] = chosen;
     for (std::uint32_t& row : rows) {
       row += static_cast<std::uint32_t>((chosen - 1U) * rows_of_class_);
     }
   }
-  result.bits += kBitsOfState * static_cast<double>(context::laneCount(live, units));
+  // The first state has the classes too.
+  std::vector<std::size_t> live = guesser.order();
+  std::erase_if(live, [&](std::size_t p) { return result.classes[p] == 0; });
+  const std::size_t lanes = context::laneCount(live.size(), units);
+  std::vector<double> lane_bits(lanes, 0);
+  lane_bits[0] = class_bits;
+  std::vector<std::size_t> ends;
+  guesser.formGroups(lanes, live, ends);
+  std::size_t first = 0;
+  for (const std::size_t end : ends) {
+    for (std::size_t i = first; i < end; ++i) lane_bits[i - first] += bits_of[live[i]];
+    first = end;
+  }
+  for (const double bits : lane_bits) result.bits += bitsOfState(bits);
   return result;
 }
 

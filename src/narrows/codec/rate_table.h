@@ -26,8 +26,8 @@ struct MapRate {
 };
 
 /// Code lengths of a context coder, by which the length of a map's code is known without coding it:
-/// the sum of log2(total / frequency) over the units under their contexts (Shannon, 1948), the
-/// classes of the planes, and what the coder's states take at the end.
+/// the sum of log2(total / frequency) over the units under their contexts (Shannon, 1948) and the
+/// classes of the planes, in whole words of the states that they go into, and the states.
 class RateTable {
  public:
   static constexpr std::uint32_t kNoRow = 0xFFFFFFFF;
