@@ -2,6 +2,7 @@
 // run in turn, and prints the ratio of the medians.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <thread>
@@ -31,7 +33,7 @@ constexpr std::string_view kUsage =
     "  --rounds   runs of each engine that count, default 30\n"
     "  --seed     of the inputs and of the order of runs, default 1\n"
     "  --ort      libonnxruntime.so.1; default $NARROWS_ORT_LIBRARY\n"
-    "  --profile  no ONNX Runtime: only run ours, for a profiler\n";
+    "  --profile  no ONNX Runtime: only ours, and the least time of each of its parts\n";
 
 struct Options {
   std::vector<std::size_t> threads{1, 2};
@@ -275,11 +277,22 @@ void report(const std::vector<Contest>& contests, const std::string& version, st
 
 Status profile(std::vector<Contest>& contests, std::size_t rounds) {
   for (Contest& contest : contests) {
-    for (std::size_t i = 0; i < rounds; ++i) {
-      NARROWS_CHECK(timed([&] { return runOurs(contest); }, contest.our_ms, contest.our_cpu_ms));
+    Program& program = *contest.ours;
+    const std::vector<TensorView> inputs(contest.inputs.begin(), contest.inputs.end());
+    std::vector<MutableTensorView> outputs;
+    for (Tensor& output : contest.outputs) outputs.push_back(output.mutableView());
+    std::vector<double> least_ms(program.parts().size(), std::numeric_limits<double>::infinity());
+    for (std::size_t round = 0; round < rounds; ++round) {
+      std::vector<Seconds> times(program.parts().size());
+      NARROWS_CHECK(program.runTimed(inputs, outputs, times));
+      for (std::size_t i = 0; i < times.size(); ++i)
+        least_ms[i] = std::min(least_ms[i], toMilliseconds(times[i]));
     }
-    fmt::print("{} with {} threads: {:.3f} ms\n", contest.name, contest.threads,
-               median(contest.our_ms));
+    for (std::size_t i = 0; i < least_ms.size(); ++i)
+      fmt::print("{:9.3f} ms  {}\n", least_ms[i], fmt::join(program.parts()[i].nodes, " "));
+    fmt::print("{:9.3f} ms  {} with {} threads\n",
+               std::accumulate(least_ms.begin(), least_ms.end(), 0.0), contest.name,
+               contest.threads);
   }
   return {};
 }

@@ -29,10 +29,12 @@ Finish finishOf(const ConvProblem& p) {
 
 /// Splits `items` over threads, or over one when the work is too small to share.
 std::size_t partsFor(const ConvProblem& p, std::int64_t items) {
-  constexpr std::int64_t kSmallWork = 100000;  // multiply-adds
-  const std::int64_t work = p.output.shape.elements() * (p.input.shape[1] / p.groups) *
-                            p.window.kernel.h * p.window.kernel.w;
-  if (work < kSmallWork) return 1;
+  constexpr std::int64_t kSmallWork = 100000;    // multiply-adds
+  constexpr std::int64_t kSmallWeights = 16384;  // floats
+  const std::int64_t sum =
+      p.input.shape[1] / p.groups * p.window.kernel.h * p.window.kernel.w;
+  if (p.output.shape.elements() * sum < kSmallWork && p.output.shape[1] * sum < kSmallWeights)
+    return 1;
   return static_cast<std::size_t>(
       std::clamp<std::int64_t>(items, 1, static_cast<std::int64_t>(p.threads)));
 }
@@ -58,12 +60,12 @@ class PointwiseConv final : public ConvKernel {
     input_pitch_ = pixelPitch(p.input);
     output_pitch_ = pixelPitch(p.output);
     residual_pitch_ = p.residual ? pixelPitch(*p.residual) : 0;
-    const bool near = weights_.bytes() <= kNearWeights;
+    near_ = weights_.bytes() <= kNearWeights;
     const std::int64_t block = std::max<std::int64_t>(
         kNearPixelBytes / std::max<std::int64_t>(4 * p.input.shape[1], 1) / table.pixels, 1);
     const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
-    by_panel_ = !near && panels >= static_cast<std::int64_t>(p.threads);
-    chunk_ = near ? block * table.pixels : row_pixels_;
+    by_panel_ = !near_ && panels >= static_cast<std::int64_t>(p.threads);
+    chunk_ = near_ ? block * table.pixels : row_pixels_;
     parts_ = partsFor(p, by_panel_ ? panels : row_pixels_ * rows_ / table.pixels);
   }
 
@@ -80,7 +82,10 @@ class PointwiseConv final : public ConvKernel {
         const std::int64_t count = std::min({chunk_, pixels.end - first, row_pixels_ - column});
         const float* x = input + row / rows_per_image_ * input_image_pitch_ +
                          row % rows_per_image_ * input_row_pitch_ + column * input_pitch_;
-        runPixels(x, residual, output, {first, first + count}, columns, first == pixels.begin);
+        const bool more = count == chunk_ && first + 2 * count <= pixels.end &&
+                          column + 2 * count <= row_pixels_;
+        runPixels(x, residual, output, {first, first + count}, columns, first == pixels.begin,
+                  more);
         first += count;
       }
     });
@@ -90,10 +95,12 @@ class PointwiseConv final : public ConvKernel {
   std::size_t scratchBytes() const override { return 0; }
 
  private:
-  /// `cold`: the weights have not been read in this run.
+  /// `cold`: the weights have not been read in this run. `more`: as many pixels follow.
   void runPixels(const float* x, const float* residual, float* output, Share pixels, Share columns,
-                 bool cold) const {
+                 bool cold, bool more) const {
     const std::int64_t first = pixels.begin;
+    const std::int64_t count = pixels.end - first;
+    const bool gapless = groups_ == 1 && input_pitch_ == depth_;
     for (std::int64_t g = 0; g < groups_; ++g) {
       const auto parts = weights_.group(g);
       for (std::int64_t i = columns.begin; i < columns.end; ++i) {
@@ -106,7 +113,11 @@ class PointwiseConv final : public ConvKernel {
         run.output_pitch = output_pitch_;
         if (has_residual_) run.residual = residual + first * residual_pitch_ + channel;
         run.residual_pitch = residual_pitch_;
-        run.count = pixels.end - pixels.begin;
+        run.count = count;
+        if (gapless && more && i + 1 == columns.end) run.next = x + count * input_pitch_;
+        // Pixels that stay far are fetched shortly before the first weights meet them.
+        if (gapless && cold && !near_ && i == columns.begin)
+          run.next = x + table_.pixels * input_pitch_;
         if (cold && i + 1 < columns.end)
           run.ahead = parts[static_cast<std::size_t>(i) + 1].panel.weights;
         table_.multiply(run, depth_, part.panel, finish_);
@@ -122,6 +133,7 @@ class PointwiseConv final : public ConvKernel {
   std::int64_t input_row_pitch_, input_image_pitch_, input_pitch_, output_pitch_, residual_pitch_;
   std::int64_t chunk_;
   bool has_residual_;
+  bool near_;
   bool by_panel_;
   std::size_t parts_;
 };

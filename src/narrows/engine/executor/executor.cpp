@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "narrows/engine/arguments.h"
+#include "narrows/engine/executor/buffer_plan.h"
 #include "narrows/engine/executor/program_parts.h"
 #include "narrows/engine/part_clock.h"
 #include "narrows/graph/absent.h"
-#include "narrows/graph/liveness.h"
 #include "narrows/graph/passes.h"
 
 namespace narrows::executor {
@@ -59,12 +59,7 @@ class ExecutorProgram final : public Program {
   }
 
   void planMemory() {
-    std::vector<BufferLifetime> lifetimes;
-    for (const Buffer& buffer : parts_.buffers) {
-      const bool planned = buffer.kind == BufferKind::arena && buffer.used;
-      lifetimes.push_back({buffer.first, buffer.last, planned ? buffer.bytes : 0});
-    }
-    const ArenaPlan plan = planArena(lifetimes, Tensor::kAlignment);
+    const ArenaPlan plan = planBuffers(parts_.buffers, parts_.overwrites);
     std::size_t scratch = 0;
     std::size_t passing = 0;
     for (const auto& step : parts_.steps) {

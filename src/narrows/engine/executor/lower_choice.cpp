@@ -262,6 +262,7 @@ Status Lowering::emitIntegers(ConvProblem& problem, const Node& node, const Fuse
   emit(makeByteStep(std::move(kernel), input.operand, residual ? &residual->operand : nullptr,
                     output.operand, tools_),
        used);
+  if (residual) mayOverwrite(residual->operand, output.operand, std::span(&input.operand, 1));
   if (keep) {
     integers_[fused.result.index()] = output;
     return {};

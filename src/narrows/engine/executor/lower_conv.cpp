@@ -136,6 +136,7 @@ Status Lowering::emitConv(ConvProblem& problem, std::optional<WeightSource> sour
     NARROWS_TRY(kernel, own ? makeOwnConv(sums, tools_.kernels) : backend_.makeConv(sums));
     emit(makeConvStep(std::move(kernel), source_map, added, output, tools_), used);
   }
+  if (added != nullptr) mayOverwrite(*added, output, std::span(&source_map, 1));
   const auto emitSum = [&](const Activation& activation) {
     const std::array<Operand, 2> sum{output, *residual};
     emit(makeBinary(BinaryKind::add, activation, output, *residual, output, tools_), sum);

@@ -94,6 +94,21 @@ void Lowering::emit(std::unique_ptr<Step> step, std::span<const Operand> operand
   parts_.part_of_step.push_back(partOf(current_));
 }
 
+void Lowering::mayOverwrite(const Operand& source, const Operand& result,
+                            std::span<const Operand> others) {
+  const auto& from = parts_.buffers[source.buffer.index()];
+  const auto& to = parts_.buffers[result.buffer.index()];
+  const bool alike = byteSize(source.dtype) == byteSize(result.dtype) && source.shape() == result.shape() &&
+                     source.layout.strides == result.layout.strides &&
+                     source.layout.offset == result.layout.offset && from.bytes == to.bytes;
+  const bool alone =
+      source.buffer != result.buffer &&
+      std::none_of(others.begin(), others.end(),
+                   [&](const Operand& other) { return other.buffer == source.buffer; });
+  if (alike && alone && from.kind == BufferKind::arena && to.kind == BufferKind::arena)
+    parts_.overwrites.push_back({parts_.steps.size() - 1, source.buffer, result.buffer});
+}
+
 // Copies of results of no node (an input that is an output) count as nobody's: a part without
 // nodes.
 std::size_t Lowering::partOf(NodeId head) {
@@ -334,6 +349,7 @@ Status Lowering::lowerActivation(const Node& node, const Activation& activation)
   const Operand x = operandOf(node.inputs[0]);
   const Operand y = target(node.outputs[0], denseLike(x.shape(), x.layout));
   emit(makeActivation(activation, x, y, tools_), std::array{x, y});
+  mayOverwrite(x, y, {});
   define(node.outputs[0], y);
   return {};
 }
@@ -356,6 +372,8 @@ Status Lowering::lowerBinary(const Node& node, const Binary& op) {
   }
   const Operand y = target(node.outputs[0], wish);
   emit(makeBinary(op.kind, {}, a, b, y, tools_), std::array{a, b, y});
+  mayOverwrite(a, y, std::span(&b, 1));
+  mayOverwrite(b, y, std::span(&a, 1));
   define(node.outputs[0], y);
   return {};
 }

@@ -31,6 +31,9 @@ class Lowering {
   std::size_t partOf(NodeId head);
   void emit(std::unique_ptr<Step> step, std::span<const Operand> operands);
   void copy(const Operand& source, const Operand& target);
+  /// The step emitted last takes `source` element by element into `result`, which may lie in the
+  /// same place when nobody reads `source` later. `others`: what else the step reads.
+  void mayOverwrite(const Operand& source, const Operand& result, std::span<const Operand> others);
 
   // Values.
   const Operand& operandOf(ValueId id);

@@ -55,7 +55,7 @@ class Primitive {
            std::byte* scratch) {
     const OneThread one_thread;
     // The `sum` post-op reads what the destination holds.
-    if (residual_floats_ > 0) {
+    if (residual_floats_ > 0 && residual != output) {
       std::memcpy(output + output_offset_, residual + output_offset_,
                   residual_floats_ * sizeof(float));
     }

@@ -49,7 +49,7 @@ class Calls : public ByteKernel {
       const OneThread one_thread;
       Call& call = calls_[part];
       // The `sum` post-op reads what the destination holds.
-      if (call.residual_bytes > 0) {
+      if (call.residual_bytes > 0 && residual != output) {
         std::memcpy(output + call.target_offset, residual + call.target_offset,
                     call.residual_bytes);
       }

@@ -36,6 +36,9 @@ struct PixelRun {
   std::int64_t count = 0;
   /// Weights that are read after this run's, as many: brought near meanwhile. Null: none.
   const float* ahead = nullptr;
+  /// Input that is read after this run's, of as many pixels that follow one another without gaps:
+  /// likewise. Null: none.
+  const float* next = nullptr;
 };
 
 /// Up to `KernelTable::pixels` results, each the sum over `taps` of pointers to `depth` adjacent
