@@ -17,6 +17,7 @@
 
 #include "bench/engine/onnx_runtime.h"
 #include "narrows/base/file.h"
+#include "narrows/engine/calibration.h"
 #include "narrows/engine/engine.h"
 #include "narrows/formats/model_file.h"
 #include "narrows/formats/onnx_writer.h"
@@ -33,7 +34,8 @@ constexpr std::string_view kUsage =
     "  --rounds   runs of each engine that count, default 30\n"
     "  --seed     of the inputs and of the order of runs, default 1\n"
     "  --ort      libonnxruntime.so.1; default $NARROWS_ORT_LIBRARY\n"
-    "  --profile  no ONNX Runtime: only ours, and the least time of each of its parts\n";
+    "  --profile  no ONNX Runtime: only ours, and the least time of each of its parts\n"
+    "  --int8     with --profile: in 8-bit integers, ranges from the inputs\n";
 
 struct Options {
   std::vector<std::size_t> threads{1, 2};
@@ -41,6 +43,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::string library;
   bool profile = false;
+  bool int8 = false;
   std::vector<std::string> models;
 };
 
@@ -63,6 +66,10 @@ Result<Options> parseOptions(std::span<const std::string_view> arguments) {
     }
     if (name == "--profile") {
       options.profile = true;
+      continue;
+    }
+    if (name == "--int8") {
+      options.int8 = true;
       continue;
     }
     if (++i == arguments.size()) return makeError("{} needs a value", name);
@@ -88,6 +95,7 @@ Result<Options> parseOptions(std::span<const std::string_view> arguments) {
     }
   }
   if (options.models.empty()) return makeError("no model given");
+  if (options.int8 && !options.profile) return makeError("--int8 goes with --profile");
   if (options.rounds == 0) return makeError("--rounds must be 1 or more");
   return options;
 }
@@ -168,7 +176,8 @@ Result<Graph> readContestant(const std::string& path, std::uint64_t seed) {
 }
 
 Result<Contest> prepare(const Engine& engine, OnnxRuntime* runtime, const std::string& path,
-                        std::size_t threads, std::uint64_t seed) {
+                        std::size_t threads, const Options& options) {
+  const std::uint64_t seed = options.seed;
   NARROWS_TRY(graph, readContestant(path, seed));
   const bool file = !path.starts_with("zoo:");
   Contest contest;
@@ -188,12 +197,19 @@ Result<Contest> prepare(const Engine& engine, OnnxRuntime* runtime, const std::s
     contest.outputs.emplace_back(graph.type(id));
     output_names.push_back(graph.value(id).name);
   }
-  NARROWS_TRY(program, engine.compile(graph, {threads}));
+  EngineOptions engine_options;
+  engine_options.threads = threads;
+  const std::vector<TensorView> views(contest.inputs.begin(), contest.inputs.end());
+  if (options.int8) {
+    NARROWS_TRY(finder, RangeFinder::create(engine, graph, threads));
+    NARROWS_CHECK(finder.observe(views));
+    engine_options.int8_ranges = std::make_shared<const ValueRanges>(finder.ranges());
+  }
+  NARROWS_TRY(program, engine.compile(graph, engine_options));
   contest.ours = std::move(program);
   if (runtime == nullptr) return contest;
   const bool onnx = path.ends_with(".onnx");
   NARROWS_TRY(bytes, onnx ? readFile(path) : serializeOnnx(graph));
-  const std::vector<TensorView> views(contest.inputs.begin(), contest.inputs.end());
   NARROWS_TRY(session, runtime->open(bytes, threads, input_names, views, output_names));
   contest.theirs = std::move(session);
   return contest;
@@ -307,8 +323,7 @@ Status run(const Options& options) {
   std::vector<Contest> contests;
   for (std::size_t threads : options.threads) {
     for (const std::string& model : options.models) {
-      NARROWS_TRY(contest,
-                  prepare(*engine, runtime.get(), model, threads, options.seed).within(model));
+      NARROWS_TRY(contest, prepare(*engine, runtime.get(), model, threads, options).within(model));
       contests.push_back(std::move(contest));
     }
   }

@@ -31,8 +31,7 @@ Finish finishOf(const ConvProblem& p) {
 std::size_t partsFor(const ConvProblem& p, std::int64_t items) {
   constexpr std::int64_t kSmallWork = 100000;    // multiply-adds
   constexpr std::int64_t kSmallWeights = 16384;  // floats
-  const std::int64_t sum =
-      p.input.shape[1] / p.groups * p.window.kernel.h * p.window.kernel.w;
+  const std::int64_t sum = p.input.shape[1] / p.groups * p.window.kernel.h * p.window.kernel.w;
   if (p.output.shape.elements() * sum < kSmallWork && p.output.shape[1] * sum < kSmallWeights)
     return 1;
   return static_cast<std::size_t>(
@@ -82,8 +81,8 @@ class PointwiseConv final : public ConvKernel {
         const std::int64_t count = std::min({chunk_, pixels.end - first, row_pixels_ - column});
         const float* x = input + row / rows_per_image_ * input_image_pitch_ +
                          row % rows_per_image_ * input_row_pitch_ + column * input_pitch_;
-        const bool more = count == chunk_ && first + 2 * count <= pixels.end &&
-                          column + 2 * count <= row_pixels_;
+        const bool more =
+            count == chunk_ && first + 2 * count <= pixels.end && column + 2 * count <= row_pixels_;
         runPixels(x, residual, output, {first, first + count}, columns, first == pixels.begin,
                   more);
         first += count;

@@ -98,13 +98,14 @@ void Lowering::mayOverwrite(const Operand& source, const Operand& result,
                             std::span<const Operand> others) {
   const auto& from = parts_.buffers[source.buffer.index()];
   const auto& to = parts_.buffers[result.buffer.index()];
-  const bool alike = byteSize(source.dtype) == byteSize(result.dtype) && source.shape() == result.shape() &&
+  const bool alike = byteSize(source.dtype) == byteSize(result.dtype) &&
+                     source.shape() == result.shape() &&
                      source.layout.strides == result.layout.strides &&
                      source.layout.offset == result.layout.offset && from.bytes == to.bytes;
-  const bool alone =
-      source.buffer != result.buffer &&
-      std::none_of(others.begin(), others.end(),
-                   [&](const Operand& other) { return other.buffer == source.buffer; });
+  const bool alone = source.buffer != result.buffer &&
+                     std::none_of(others.begin(), others.end(), [&](const Operand& other) {
+                       return other.buffer == source.buffer;
+                     });
   if (alike && alone && from.kind == BufferKind::arena && to.kind == BufferKind::arena)
     parts_.overwrites.push_back({parts_.steps.size() - 1, source.buffer, result.buffer});
 }

@@ -35,11 +35,15 @@ class PoolStep final : public Step {
     float* y = memory.write<float>(target_);
     const Shape& out = target_.shape();
     const std::int64_t rows = out[0] * out[2];
-    const std::size_t parts = out.elements() < 4096 ? 1 : tools_.team.size();
+    const std::int64_t taps = window_.kernel.h * window_.kernel.w;
+    const std::size_t parts = out.elements() * taps < kSmallWork ? 1 : tools_.team.size();
+    // Maps of one pixel have channels alone to share.
+    const bool by_channel = rows < static_cast<std::int64_t>(parts);
     tools_.team.run(parts, [&](std::size_t part) {
-      const Share range = share(rows, part, parts);
+      const Share range = by_channel ? Share{0, rows} : share(rows, part, parts);
+      const Share channels = by_channel ? lines(part, parts) : Share{0, out[1]};
       for (std::int64_t row = range.begin; row < range.end; ++row)
-        poolRow(x + row / out[2] * imagePitch(source_.layout), row % out[2],
+        poolRow(x + row / out[2] * imagePitch(source_.layout), row % out[2], channels,
                 y + row / out[2] * imagePitch(target_.layout) +
                     row % out[2] * rowPitch(target_.layout));
     });
@@ -47,19 +51,30 @@ class PoolStep final : public Step {
   }
 
  private:
-  void poolRow(const float* image, std::int64_t out_row, float* y) const {
+  static constexpr std::int64_t kSmallWork = 16384;  // numbers that are folded
+
+  /// A part's channels, whole cache lines of them.
+  Share lines(std::size_t part, std::size_t parts) const {
+    constexpr std::int64_t kLine = 16;
+    const std::int64_t channels = target_.shape()[1];
+    const Share range = share((channels + kLine - 1) / kLine, part, parts);
+    return {std::min(range.begin * kLine, channels), std::min(range.end * kLine, channels)};
+  }
+
+  void poolRow(const float* image, std::int64_t out_row, Share channels, float* y) const {
+    if (channels.begin == channels.end) return;
     const Shape& in = source_.shape();
     const std::int64_t top = out_row * window_.stride.h - window_.pads.top;
     WindowRow row;
-    row.input = image;
-    row.output = y;
+    row.input = image + channels.begin;
+    row.output = y + channels.begin;
     row.input_row_pitch = rowPitch(source_.layout);
     row.input_pitch = pixelPitch(source_.layout);
     row.output_pitch = pixelPitch(target_.layout);
     row.input_height = in[2];
     row.input_width = in[3];
     row.output_width = target_.shape()[3];
-    row.channels = in[1];
+    row.channels = channels.end - channels.begin;
     row.top = top;
     row.kernel_h = window_.kernel.h;
     row.kernel_w = window_.kernel.w;
@@ -77,7 +92,7 @@ class PoolStep final : public Step {
       const std::int64_t left = column * window_.stride.w - window_.pads.left;
       const Taps wide = tapsInside(left, window_.kernel.w, window_.dilation.w, in[3]);
       const float scale = 1.0F / static_cast<float>(divisor(top, left, tall, wide));
-      float* pixel = y + column * row.output_pitch;
+      float* pixel = row.output + column * row.output_pitch;
       tools_.kernels.arithmetic(Arithmetic::mul, {pixel, &scale, pixel, true, false, row.channels},
                                 {});
     }
