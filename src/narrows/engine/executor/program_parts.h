@@ -24,8 +24,8 @@ struct Buffer {
   bool used = false;
 };
 
-/// A step that reads each element of `source` before it writes the same one of `result`, and nothing
-/// else of either.
+/// A step that reads each element of `source` before it writes the same one of `result`, and
+/// nothing else of either.
 struct Overwrite {
   std::size_t step = 0;
   BufferId source;
@@ -39,7 +39,7 @@ struct ProgramParts {
   std::vector<Buffer> buffers;
   std::vector<std::unique_ptr<Step>> steps;
   std::vector<Overwrite> overwrites;  // in the order of the steps
-  std::size_t overread = 0;  // bytes that steps may read behind a buffer of the arena
+  std::size_t overread = 0;           // bytes that steps may read behind a buffer of the arena
   std::vector<ProgramPart> parts;
   std::vector<std::size_t> part_of_step;
 };
