@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "narrows/codec/context_avx2.h"
+#include "narrows/codec/context_guess_pairs.h"
 #endif
 
 namespace narrows::context {
@@ -157,11 +158,6 @@ NARROWS_AVX2 std::uint16_t* encodeUnits(const UnitsToEncode& units, States& stat
   return next;
 }
 
-/// Weights of two kinds of values side by side, as _mm256_maddubs_epi16 takes them.
-NARROWS_AVX2 inline __m256i weightPair(std::int8_t even, std::int8_t odd) {
-  return _mm256_set1_epi16(static_cast<short>((odd & 0xFF) << 8 | (even & 0xFF)));
-}
-
 /// Adds two kinds of values with their weights to the sums of 32 places: those of the lower and of
 /// the upper half of each 128 bits.
 NARROWS_AVX2 inline void addPair(const std::uint8_t* even, const std::uint8_t* odd, __m256i weights,
@@ -174,29 +170,12 @@ NARROWS_AVX2 inline void addPair(const std::uint8_t* even, const std::uint8_t* o
 
 NARROWS_AVX2 void guessLevels(const GuessTask& task, std::uint8_t* levels) {
   static_assert(kGuessBlock == 32);
-  constexpr std::size_t kPairs = (3 * ContextPlane::kMaxTerms + 1) / 2;
-  // All values of all terms in pairs; a last odd one goes with itself, of weight 0.
-  std::array<const std::uint8_t*, 2 * kPairs> values{};
-  std::array<std::int8_t, 2 * kPairs> weights{};
-  std::size_t count = 0;
-  for (std::size_t t = 0; t < task.inputs; ++t) {
-    const GuessInput& in = task.input[t];
-    values[count] = in.here;
-    weights[count++] = in.here_weight;
-    values[count] = in.ahead;
-    weights[count++] = in.ahead_weight;
-    values[count] = in.behind;
-    weights[count++] = in.behind_weight;
-  }
-  if (count % 2 != 0) {
-    values[count] = values[count - 1];
-    ++count;
-  }
+  const GuessPairs pairs(task);
   for (std::size_t begin = 0; begin < task.count; begin += kGuessBlock) {
     __m256i lower = _mm256_setzero_si256();
     __m256i upper = lower;
-    for (std::size_t k = 0; k < count; k += 2) {
-      addPair(values[k] + begin, values[k + 1] + begin, weightPair(weights[k], weights[k + 1]),
+    for (std::size_t k = 0; k < pairs.count; ++k) {
+      addPair(pairs.even[k] + begin, pairs.odd[k] + begin, _mm256_set1_epi16(pairs.weights[k]),
               lower, upper);
     }
     __m256i passed = _mm256_setzero_si256();

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <bit>
+
+#include "narrows/codec/context_guess_pairs.h"
 #endif
 
 namespace narrows::context {
@@ -119,6 +121,39 @@ NARROWS_AVX512 std::uint16_t* encodeUnits(const UnitsToEncode& units, States& st
   return next;
 }
 
+/// What one threshold adds to the levels of places whose sums lie above it.
+NARROWS_AVX512 inline __m512i passing(__m512i passed, __m512i sums, __m512i limit) {
+  return _mm512_mask_add_epi16(passed, _mm512_cmpgt_epi16_mask(sums, limit), passed,
+                               _mm512_set1_epi16(1));
+}
+
+NARROWS_AVX512 void guessLevels(const GuessTask& task, std::uint8_t* levels) {
+  constexpr std::size_t kBlock = 64;
+  const GuessPairs pairs(task);
+  for (std::size_t begin = 0; begin < task.count; begin += kBlock) {
+    // Inputs and levels end with whole blocks of half this size.
+    const __mmask64 inside = task.count - begin >= kBlock ? ~__mmask64{0} : 0xFFFFFFFFU;
+    __m512i lower = _mm512_setzero_si512();
+    __m512i upper = lower;
+    for (std::size_t k = 0; k < pairs.count; ++k) {
+      const __m512i even = _mm512_maskz_loadu_epi8(inside, pairs.even[k] + begin);
+      const __m512i odd = _mm512_maskz_loadu_epi8(inside, pairs.odd[k] + begin);
+      const __m512i pair = _mm512_set1_epi16(pairs.weights[k]);
+      lower = _mm512_add_epi16(lower, _mm512_maddubs_epi16(_mm512_unpacklo_epi8(even, odd), pair));
+      upper = _mm512_add_epi16(upper, _mm512_maddubs_epi16(_mm512_unpackhi_epi8(even, odd), pair));
+    }
+    __m512i passed_lower = _mm512_setzero_si512();
+    __m512i passed_upper = passed_lower;
+    for (const std::int16_t threshold : task.thresholds) {
+      const __m512i limit = _mm512_set1_epi16(threshold);
+      passed_lower = passing(passed_lower, lower, limit);
+      passed_upper = passing(passed_upper, upper, limit);
+    }
+    _mm512_mask_storeu_epi8(levels + begin, inside,
+                            _mm512_packus_epi16(passed_lower, passed_upper));
+  }
+}
+
 }  // namespace
 
 bool hasAvx512() {
@@ -127,7 +162,7 @@ bool hasAvx512() {
 }
 
 Loops avx512Loops() {
-  return hasAvx512() ? Loops{decodeRows, encodeUnits, avx2Loops().guess} : avx2Loops();
+  return hasAvx512() ? Loops{decodeRows, encodeUnits, guessLevels} : avx2Loops();
 }
 
 #else
