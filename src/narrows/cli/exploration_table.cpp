@@ -352,6 +352,10 @@ std::string formatExploration(const ExplorationDocument& document, OutputFormat 
     for (const RegimeMap& map : document.regimes)
       json["regimes"].push_back(regimesJson(map, document.regime_labels));
     json["cuts"] = cutsJson(document);
+    if (!document.cuts.empty()) {
+      const CutFacts& cut = document.cuts[0];
+      json["network_mmacs"] = static_cast<double>(cut.node_macs + cut.server_macs) / kMillion;
+    }
     json["designs"] = designsJson(document);
     return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   }

@@ -20,6 +20,7 @@ struct CutFacts {
   std::string shape;
   std::int64_t node_macs = 0;
   std::int64_t elements = 0;
+  std::int64_t server_macs = 0;
 };
 
 /// A finished `explore`, ready to print.

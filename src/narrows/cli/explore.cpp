@@ -150,7 +150,7 @@ Result<ExplorationDocument> explore(ExploreCommand options) {
   for (const Cut& cut : cuts) {
     space.cuts.push_back(cutName(model.graph, cut));
     document.cuts.push_back({space.cuts.back(), joinedShapes(model.graph, cut.values),
-                             cut.before.macs, cutElements(model.graph, cut)});
+                             cut.before.macs, cutElements(model.graph, cut), cut.after.macs});
   }
   for (const QuantizerChoice& choice : quantizers) {
     space.quantizers.push_back(toString(choice.spec));
