@@ -27,6 +27,31 @@ IntegerForm integerForm(const ValueRange& range, bool shifted) {
   return {DType::u8, scale, static_cast<std::int32_t>(std::lrintf(-range.low / scale))};
 }
 
+/// Whether a node's results are sums or means of many numbers, in which coarse ones even out.
+bool sumsUp(const Op& op) {
+  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<ConvTranspose2d>(op) ||
+         std::holds_alternative<MatMul>(op) || std::holds_alternative<Gemm>(op) ||
+         std::holds_alternative<AveragePool2d>(op) || std::holds_alternative<GlobalPool>(op) ||
+         std::holds_alternative<Reduce>(op);
+}
+
+/// By value: whether its numbers are scores and boxes themselves, or become them without being
+/// summed up again.
+std::vector<bool> outputNumbers(const Graph& graph) {
+  std::vector<bool> ends(graph.valueCount(), false);
+  for (ValueId output : graph.outputs()) ends[output.index()] = true;
+  for (std::size_t n = graph.nodeCount(); n-- > 0;) {
+    const Node& node = graph.node(NodeId(n));
+    const bool reached = std::any_of(node.outputs.begin(), node.outputs.end(),
+                                     [&](ValueId output) { return ends[output.index()]; });
+    if (!reached || sumsUp(node.op)) continue;
+    for (ValueId input : node.inputs) {
+      if (input.valid()) ends[input.index()] = true;
+    }
+  }
+  return ends;
+}
+
 /// A tensor (..., K) as a map with K channels, whatever its rank; a map as it is.
 Shape mapShape(const Shape& shape) {
   if (shape.rank() == 4) return shape;
@@ -62,14 +87,14 @@ std::optional<ValueRange> Lowering::rangeOf(ValueId id) const {
 
 void Lowering::chooseIntegers() {
   if (options_.int8_ranges == nullptr) return;
+  const std::vector<bool> ends = outputNumbers(graph_);
   for (NodeId id : nodeIds(graph_)) {
     const Node& node = graph_.node(id);
     if (!hasEpilogue(graph_, node) || graph_.isInput(node.inputs[0]) || !rangeOf(node.inputs[0]) ||
         streamed_[id.index()]) {
       continue;
     }
-    // Scores and boxes are the numbers themselves: nothing after them makes up for coarse ones.
-    if (graph_.isOutput(fusion_.fused(id).result)) continue;
+    if (ends[fusion_.fused(id).result.index()]) continue;
     const auto* conv = std::get_if<Conv2d>(&node.op);
     const bool plain = conv == nullptr || conv->groups == 1;
     // A product of maps has no channels in its last axis.
