@@ -37,7 +37,7 @@ jq -c '{name: "bccd_map50_baseline", value: .[0].accuracy_percent, unit: "%", or
 
 # Names of the results of a kept bundle: "3" of bottleneck for j3, of pruning for j3-pruned.
 jq -cs --slurpfile test "$WORK/test.json" --slurpfile val "$WORK/val.json" \
-  --slurpfile pruning "$(results pruning)" '
+  --slurpfile pruning "$(results pruning | grep . || echo /dev/null)" '
   (map({key: ("j" + (.keys | ltrimstr("j="))), value: .}) +
    ($pruning | map({key: ("j" + (.keys | ltrimstr("j=")) + "-pruned"), value: .})) | from_entries)
     as $made |
