@@ -17,7 +17,7 @@ if command -v aarch64-linux-gnu-g++ qemu-aarch64-static >/dev/null; then
   ln -s /usr/include/fmt "$WORK/include/fmt"
   aarch64-linux-gnu-g++ -std=c++20 -O2 -static -ffp-contract=off -DFMT_HEADER_ONLY -Isrc \
     -isystem "$WORK/include" bench/codec/cross_check.cpp src/narrows/base/assert.cpp \
-    src/narrows/codec/context_{coder,grid,guess,tables,standard,lanes_avx2,lanes_avx512,loops,loops_avx2,loops_avx512,plane_loops,plane_loops_avx2}.cpp \
+    src/narrows/codec/context_{coder,grid,guess,tables,standard,lanes_avx2,lanes_avx512,lanes_neon,loops,loops_avx2,loops_avx512,loops_neon,plane_loops,plane_loops_avx2,plane_loops_neon}.cpp \
     -o "$WORK/cross_check" >&2
   "$BUILD/bench/codec/codec_cross_check" write "$WORK/codes" >&2
   arm64="the same"

@@ -4,9 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #include "narrows/codec/context_guess.h"
 #include "narrows/codec/context_lanes.h"
@@ -18,13 +15,9 @@ namespace {
 using context::kLowest;
 using context::kMaxLanes;
 using context::kSlackWords;
+using context::kTables;
 using context::Range;
 using context::States;
-
-/// Classes with tables.
-constexpr std::size_t kTables = kContextClasses - 1;
-static_assert(kTables == 8, "one load takes the lengths of all classes");
-constexpr std::size_t kLengthsPerSum = 512;
 
 /// Code lengths of frequencies in 1/16 bit, by which the sender chooses; those that do not occur
 /// are dear.
@@ -45,49 +38,6 @@ bool allZero(std::span<const std::uint8_t> units) {
   return any == 0;
 }
 
-/// Lists the entries of units in the rows of their contexts, and adds the lengths of all classes
-/// for each, two by two: no more than 255 for both. At most kLengthsPerSum units, so that 16 bits
-/// hold the sums.
-#if defined(__SSE2__)
-void listEntries(const std::uint16_t* rows, const std::uint8_t* lengths,
-                 const std::uint16_t* contexts, const std::uint8_t* units, std::size_t count,
-                 std::uint16_t* entries, std::array<std::uint32_t, kTables>& sums) {
-  const __m128i zero = _mm_setzero_si128();
-  __m128i total = zero;
-  const auto add = [&](std::size_t k) {
-    const unsigned entry = unsigned{rows[contexts[k]]} + units[k];
-    entries[k] = static_cast<std::uint16_t>(entry);
-    return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(lengths + entry * kTables));
-  };
-  std::size_t k = 0;
-  for (; k + 2 <= count; k += 2) {
-    const __m128i first = add(k);
-    const __m128i both = _mm_adds_epu8(first, add(k + 1));
-    total = _mm_add_epi16(total, _mm_unpacklo_epi8(both, zero));
-  }
-  if (k < count) total = _mm_add_epi16(total, _mm_unpacklo_epi8(add(k), zero));
-  std::array<std::uint16_t, kTables> part{};
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(part.data()), total);
-  for (std::size_t t = 0; t < kTables; ++t) sums[t] += part[t];
-}
-#else
-void listEntries(const std::uint16_t* rows, const std::uint8_t* lengths,
-                 const std::uint16_t* contexts, const std::uint8_t* units, std::size_t count,
-                 std::uint16_t* entries, std::array<std::uint32_t, kTables>& sums) {
-  for (std::size_t k = 0; k < count; ++k) {
-    entries[k] = static_cast<std::uint16_t>(rows[contexts[k]] + units[k]);
-  }
-  for (std::size_t k = 0; k < count; k += 2) {
-    const std::uint8_t* first = lengths + entries[k] * kTables;
-    const std::uint8_t* second = k + 1 < count ? lengths + entries[k + 1] * kTables : nullptr;
-    for (std::size_t t = 0; t < kTables; ++t) {
-      const unsigned both = first[t] + (second == nullptr ? 0U : second[t]);
-      sums[t] += std::min(both, 255U);
-    }
-  }
-}
-#endif
-
 context::Loops loopsFor(UnitSearch search) {
   switch (search) {
     case UnitSearch::scalar:
@@ -96,18 +46,28 @@ context::Loops loopsFor(UnitSearch search) {
       return context::avx2Loops();
     case UnitSearch::avx512:
       return context::avx512Loops();
+    case UnitSearch::neon:
+      return context::neonLoops();
     case UnitSearch::vector:
       break;
   }
-  // Units are found a lane at a time, at which AVX-512 is not faster.
-  context::Loops loops = context::avx512Loops();
-  loops.decode = context::avx2Loops().decode;
-  return loops;
+  return context::fastestLoops();
 }
 
 context::DecodeGroup lanesFor(UnitSearch search) {
-  if (search == UnitSearch::scalar) return nullptr;
-  return search == UnitSearch::avx2 ? context::avx2DecodeGroup() : context::avx512DecodeGroup();
+  switch (search) {
+    case UnitSearch::scalar:
+      return nullptr;
+    case UnitSearch::avx2:
+      return context::avx2DecodeGroup();
+    case UnitSearch::avx512:
+      return context::avx512DecodeGroup();
+    case UnitSearch::neon:
+      return context::neonDecodeGroup();
+    case UnitSearch::vector:
+      break;
+  }
+  return context::fastestDecodeGroup();
 }
 
 class ContextCoder final : public LosslessCoder {
@@ -115,7 +75,7 @@ class ContextCoder final : public LosslessCoder {
   ContextCoder(const SymbolLayout& layout, const ContextTables& tables, UnitSearch search)
       : LosslessCoder(layout),
         grid_(layout, search == UnitSearch::scalar ? context::scalarPlaneLoops()
-                                                   : context::avx2PlaneLoops()),
+                                                   : context::fastestPlaneLoops()),
         parts_(grid_.lowBits() > 0 ? 2 : 1),
         plane_units_(grid_.unitsPerPlane()),
         units_(plane_units_ * parts_),
@@ -139,8 +99,11 @@ class ContextCoder final : public LosslessCoder {
   const SymbolLayout& shape() const { return grid_.layout(); }
   void copyTables(const ContextTables& tables);
   void encodePlane(std::size_t plane, std::uint16_t* entries);
+  /// The code of the planes in `live_`, in so many lanes.
+  ByteSpan encodePlanes(std::size_t lanes);
   Status decodePlanes(const std::uint16_t* next, const std::uint16_t* end,
-                      std::uint32_t first_state, std::span<std::uint8_t> symbols);
+                      std::uint32_t first_state, std::size_t bytes,
+                      std::span<std::uint8_t> symbols);
   const std::uint16_t* decodeGroup(std::size_t first, std::size_t last, States& states,
                                    const std::uint16_t* next, const std::uint16_t* end);
 
@@ -201,13 +164,17 @@ class ContextCoder final : public LosslessCoder {
   /// group of them ends.
   std::vector<std::size_t> live_;
   std::vector<std::size_t> group_ends_;
+  /// The same before they are put into groups, for an encoder that tries again.
+  std::vector<std::size_t> ordered_;
   /// Units of all planes of a map: high, then low, of each.
   std::vector<std::uint8_t> units_of_;
   /// Contexts, or parts of them.
   std::vector<std::uint16_t> contexts_;
   std::vector<std::uint16_t> masks_;
-  /// Of the live planes' units, in the order in which the decoder takes them.
+  /// Of the live planes' units, in the order in which the decoder takes them; and where those of a
+  /// plane begin.
   std::vector<std::uint16_t> entries_;
+  std::vector<std::size_t> entries_of_;
   std::vector<std::uint16_t> words_;
   context::RowsToDecode row_task_;
   context::GroupToDecode group_task_;
@@ -256,14 +223,14 @@ void ContextCoder::encodePlane(std::size_t plane, std::uint16_t* entries) {
   const std::uint16_t* low_contexts = contexts + plane_units_;
   grid_.planeContexts(high, low, guesser_.guess(plane, 0), contexts_.data(),
                       parts_ == 2 ? contexts_.data() + plane_units_ : nullptr);
-  std::array<std::uint32_t, kTables> sums{};
+  context::ClassSums sums{};
   std::uint16_t* out = entries;
   const auto list = [&](const std::vector<std::uint16_t>& first_entry,
                         const std::uint16_t* contexts_of, const std::uint8_t* units,
                         std::size_t count) {
-    for (std::size_t begin = 0; begin < count; begin += kLengthsPerSum) {
-      const std::size_t some = std::min(kLengthsPerSum, count - begin);
-      listEntries(first_entry.data(), lengths_.data(), contexts_of + begin, units + begin, some,
+    for (std::size_t begin = 0; begin < count; begin += context::kMostListed) {
+      const std::size_t some = std::min(context::kMostListed, count - begin);
+      loops_.list({first_entry.data(), lengths_.data(), contexts_of + begin, units + begin, some},
                   out, sums);
       out += some;
     }
@@ -297,11 +264,31 @@ Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::si
     if (live) live_.push_back(p);
     guesser_.note(p, live ? valuesOf(p, symbols) : nullptr);
   }
-  const std::size_t lanes = context::laneCount(live_.size(), units_);
-  guesser_.formGroups(lanes, live_, group_ends_);
   entries_.resize(live_.size() * units_);
-  for (std::size_t i = 0; i < live_.size(); ++i)
+  entries_of_.resize(planes);
+  for (std::size_t i = 0; i < live_.size(); ++i) {
+    entries_of_[live_[i]] = i * units_;
     encodePlane(live_[i], entries_.data() + i * units_);
+  }
+  // More lanes never make a code shorter: where its bytes do not pay for them, those for which they
+  // do are the most that can be.
+  ordered_ = live_;
+  std::size_t lanes = context::laneCount(live_.size(), units_);
+  ByteSpan code = encodePlanes(lanes);
+  const auto paid = [&] { return context::laneCount(live_.size(), units_, code.size()); };
+  while (paid() < lanes) {
+    lanes = paid();
+    live_ = ordered_;
+    code = encodePlanes(lanes);
+  }
+  if (paid() != lanes || code.size() > limit) return false;
+  out.insert(out.end(), code.begin(), code.end());
+  return true;
+}
+
+ByteSpan ContextCoder::encodePlanes(std::size_t lanes) {
+  const std::size_t planes = shape().planes;
+  guesser_.formGroups(lanes, live_, group_ends_);
   // Every unit gives at most one word; states two each.
   words_.resize(live_.size() * units_ + planes + 2 * kMaxLanes + kSlackWords);
   std::uint16_t* const end = words_.data() + words_.size();
@@ -314,7 +301,7 @@ Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::si
     group.steps = units_;
     group.lanes = group_ends_[g] - first;
     for (std::size_t l = 0; l < group.lanes; ++l) {
-      group.entries[l] = entries_.data() + (first + l) * units_;
+      group.entries[l] = entries_.data() + entries_of_[live_[first + l]];
       group.ranges[l] = ranges(class_of_[live_[first + l]]);
     }
     next = loops_.encode(group, states, next);
@@ -328,13 +315,7 @@ Result<bool> ContextCoder::encode(std::span<const std::uint8_t> symbols, std::si
     context::putUnit(context::reciprocals().data(), states[0], classRange(p, class_of_[p]), next);
   }
   flush(states[0]);
-
-  const auto bytes = static_cast<std::size_t>(end - next) * 2;
-  if (bytes > limit) return false;
-  const std::size_t at = out.size();
-  out.resize(at + bytes);
-  std::memcpy(out.data() + at, next, bytes);
-  return true;
+  return std::as_bytes(std::span<const std::uint16_t>(next, end));
 }
 
 Status ContextCoder::decode(ByteSpan code, std::span<std::uint8_t> symbols) {
@@ -371,11 +352,12 @@ Status ContextCoder::decode(ByteSpan code, std::span<std::uint8_t> symbols) {
     class_of_[p] = static_cast<std::uint8_t>(c);
   }
   if (next > end) return makeError("the context code ends early, in its classes");
-  return decodePlanes(next, end, state, symbols);
+  return decodePlanes(next, end, state, code.size(), symbols);
 }
 
 Status ContextCoder::decodePlanes(const std::uint16_t* next, const std::uint16_t* end,
-                                  std::uint32_t first_state, std::span<std::uint8_t> symbols) {
+                                  std::uint32_t first_state, std::size_t bytes,
+                                  std::span<std::uint8_t> symbols) {
   const std::size_t plane_symbols = shape().height * shape().width;
   live_.clear();
   for (const std::size_t p : order_) {
@@ -386,7 +368,7 @@ Status ContextCoder::decodePlanes(const std::uint16_t* next, const std::uint16_t
       guesser_.note(p, nullptr);
     }
   }
-  const std::size_t lanes = context::laneCount(live_.size(), units_);
+  const std::size_t lanes = context::laneCount(live_.size(), units_, bytes);
   States states;
   states.fill(kLowest);
   states[0] = first_state;
@@ -474,6 +456,14 @@ const std::uint16_t* ContextCoder::decodeGroup(std::size_t first, std::size_t la
 }
 
 }  // namespace
+
+std::vector<UnitSearch> unitSearches() {
+  std::vector<UnitSearch> searches = {UnitSearch::scalar};
+  if (context::hasAvx2()) searches.push_back(UnitSearch::avx2);
+  if (context::hasAvx512()) searches.push_back(UnitSearch::avx512);
+  if (context::hasNeon()) searches.push_back(UnitSearch::neon);
+  return searches;
+}
 
 std::unique_ptr<LosslessCoder> makeContextCoder(const SymbolLayout& layout,
                                                 const ContextTables& tables, UnitSearch search) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "narrows/base/result.h"
 #include "narrows/codec/context_tables.h"
@@ -15,9 +16,13 @@ enum class UnitSearch {
   scalar,
   avx2,
   avx512,
+  neon,
   /// The fastest that this processor has.
   vector,
 };
+
+/// Those whose instructions this processor has, the scalar one first; without `vector`.
+std::vector<UnitSearch> unitSearches();
 
 /// The coder for quantized maps: static contexts from the neighbouring units, range asymmetric
 /// numeral systems (Duda, 2013) over 16 bits at a time, several planes side by side.

@@ -18,7 +18,7 @@ void expectEveryPathAgrees(const SymbolLayout& layout, const ContextTables& tabl
                            const std::vector<std::uint8_t>& symbols) {
   const ByteVector code =
       test::codeOf(*makeContextCoder(layout, tables, UnitSearch::scalar), symbols);
-  for (const UnitSearch search : {UnitSearch::scalar, UnitSearch::avx2, UnitSearch::avx512}) {
+  for (const UnitSearch search : unitSearches()) {
     const auto coder = makeContextCoder(layout, tables, search);
     ASSERT_EQ(test::codeOf(*coder, symbols), code) << static_cast<int>(search);
     std::vector<std::uint8_t> decoded(symbols.size(), 0xEE);
@@ -69,6 +69,28 @@ TEST(ContextCoder, EveryNumberOfLanesAgrees) {
     const auto tables = ContextTables::standard(layout);
     expectEveryPathAgrees(layout, tables, test::symbolMap(layout, test::MapKind::sparse, random));
   }
+}
+
+/// Maps from almost nothing to full ones, so that their codes pay for any number of lanes.
+TEST(ContextCoder, LanesCostATinyCodeNothing) {
+  std::mt19937 random(test::propertySeed());
+  const SymbolLayout layout{32, 24, 44, 1};
+  ContextTrainer trainer(layout);
+  std::vector<std::uint8_t> map(layout.symbols(), 1);
+  for (int i = 0; i < 8; ++i) trainer.observe(map);
+  const ContextTables tables = trainer.fit();
+  std::size_t last = 0;
+  for (std::size_t zeros = 0; zeros < 3000; zeros = zeros * 5 / 4 + 1) {
+    for (std::size_t i = 0; i < zeros; ++i) map[random() % map.size()] = 0;
+    expectEveryPathAgrees(layout, tables, map);
+    const std::size_t bytes = test::codeOf(*makeContextCoder(layout, tables), map).size();
+    EXPECT_GE(bytes + 2, last) << zeros;
+    if (zeros == 0) {
+      EXPECT_LE(bytes, 24U);
+    }
+    last = bytes;
+  }
+  EXPECT_GT(last, 2048U);
 }
 
 TEST(ContextCoder, LooksAtAPlaneThatIsAlike) {

@@ -23,7 +23,7 @@ inline constexpr std::size_t kUnitSymbols = 16;
 class ContextGrid {
  public:
   explicit ContextGrid(const SymbolLayout& layout,
-                       context::PlaneLoops loops = context::avx2PlaneLoops());
+                       context::PlaneLoops loops = context::fastestPlaneLoops());
 
   /// The layout given; planes of one symbol each (features without a place) as one row instead.
   const SymbolLayout& layout() const { return layout_; }

@@ -72,8 +72,8 @@ TEST(ContextGuesser, SeesWhatThePageSaysOnEveryPath) {
           value = static_cast<std::uint8_t>(random() % (unsigned(top) + 1));
         }
       }
-      for (const context::Loops& loops :
-           {context::scalarLoops(), context::avx2Loops(), context::avx512Loops()}) {
+      for (const context::Loops& loops : {context::scalarLoops(), context::avx2Loops(),
+                                          context::avx512Loops(), context::neonLoops()}) {
         ContextGuesser guesser(grid, planes, loops);
         guesser.reserveSlots(1);
         guesser.note(0, nullptr);

@@ -46,5 +46,9 @@ using DecodeGroup = const std::uint16_t* (*)(GroupToDecode& group, States& state
 /// AVX2.
 DecodeGroup avx2DecodeGroup();
 DecodeGroup avx512DecodeGroup();
+/// Null on all but 64-bit Arm.
+DecodeGroup neonDecodeGroup();
+/// That for the most that this processor has, or null.
+DecodeGroup fastestDecodeGroup();
 
 }  // namespace narrows::context

@@ -6,7 +6,8 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #define NARROWS_LANES __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,bmi,popcnt")))
-#include "narrows/codec/context_lanes_x86.h"
+#include "narrows/codec/context_avx2.h"
+#include "narrows/codec/context_lanes_loops.h"
 #endif
 
 namespace narrows::context {
@@ -15,22 +16,14 @@ namespace narrows::context {
 namespace {
 
 /// The way from one state to the next is what takes the time: it is kept short.
-struct Avx512Step {
-  /// One unit in each of eight lanes; `left` and `out` are twice the units.
-  template <int Bits, std::size_t kLanes>
-  NARROWS_LANES static __m256i decode(const Lanes<kLanes>& lanes, std::size_t first_lane,
-                                      const std::uint8_t* row_of, const std::uint16_t* parts,
-                                      const std::uint8_t* left, std::uint8_t* out, __m256i state,
-                                      unsigned active, const std::uint16_t*& next) {
+struct Avx512Step : Avx2Step {
+  template <class Rows>
+  NARROWS_LANES static __m256i take(const Rows& rows, __m256i state, unsigned active,
+                                    std::uint8_t* twice, const std::uint16_t*& next) {
     const __m256i slot = slotsOf(state);
     __m128i pair[kEight];
     for (std::size_t l = 0; l < kEight; ++l) {
-      const std::size_t twice = left[l];
-      const std::size_t left_part = Bits == 1   ? twice >> 2
-                                    : Bits == 2 ? std::size_t{lanes.left_part[twice]}
-                                                : twice >> 1;
-      const std::size_t row = row_of[parts[l] + left_part];
-      const std::uint16_t* ends = lanes.ends[first_lane + l] + row * kUnitSymbols;
+      const std::uint16_t* ends = rows.ends(l);
       const __m256i mine =
           _mm256_permutexvar_epi16(_mm256_set1_epi16(static_cast<short>(2 * l)), slot);
       const __m256i above =
@@ -38,7 +31,7 @@ struct Avx512Step {
       // Two bits for each end; the last one always lies above.
       const auto units = static_cast<unsigned>(
           std::countr_zero(static_cast<unsigned>(_mm256_movemask_epi8(above))));
-      out[l] = static_cast<std::uint8_t>(units);
+      twice[l] = static_cast<std::uint8_t>(units);
       pair[l] = loadPair(reinterpret_cast<const std::uint8_t*>(ends - 1) + units);
     }
     const __m256i pairs = joinPairs(pair);

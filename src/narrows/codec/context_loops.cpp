@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace narrows::context {
 namespace {
 
-/// Units that pay for a lane: its state costs three bytes beyond its information.
+/// Units, and bytes, that pay for a lane: its state costs three bytes beyond its information.
 constexpr std::size_t kUnitsPerLane = 1024;
+constexpr std::size_t kBytesPerLane = 128;
 
 const std::uint16_t* decodeRows(RowsToDecode& rows, States& states, const std::uint16_t* next) {
   for (std::size_t j = 0; j < rows.columns; ++j) {
@@ -32,6 +34,35 @@ std::uint16_t* encodeUnits(const UnitsToEncode& units, States& states, std::uint
     }
   }
   return next;
+}
+
+/// Sums in 16 bits each, of the even classes and of the odd ones.
+void listEntries(const UnitsToList& task, std::uint16_t* entries, ClassSums& sums) {
+  constexpr std::uint64_t kEven = 0x00FF00FF00FF00FF;
+  constexpr std::uint64_t kOnes = 0x0001000100010001;
+  const auto lengthsOf = [&](std::size_t k) {
+    const unsigned entry = unsigned{task.first_entry[task.contexts[k]]} + task.units[k];
+    entries[k] = static_cast<std::uint16_t>(entry);
+    std::uint64_t lengths = 0;
+    std::memcpy(&lengths, task.lengths + entry * kTables, sizeof(lengths));
+    return lengths;
+  };
+  const auto held = [](std::uint64_t pairs) {
+    const std::uint64_t over = pairs >> 8 & kOnes;
+    return (pairs | ((over << 8) - over)) & kEven;
+  };
+  std::uint64_t even = 0;
+  std::uint64_t odd = 0;
+  for (std::size_t k = 0; k < task.count; k += 2) {
+    const std::uint64_t first = lengthsOf(k);
+    const std::uint64_t second = k + 1 < task.count ? lengthsOf(k + 1) : 0;
+    even += held((first & kEven) + (second & kEven));
+    odd += held((first >> 8 & kEven) + (second >> 8 & kEven));
+  }
+  for (std::size_t t = 0; t < kTables; t += 2) {
+    sums[t] += static_cast<std::uint16_t>(even >> 8 * t);
+    sums[t + 1] += static_cast<std::uint16_t>(odd >> 8 * t);
+  }
 }
 
 void guessLevels(const GuessTask& task, std::uint8_t* levels) {
@@ -64,6 +95,11 @@ std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane) {
   return std::bit_floor(std::clamp<std::size_t>(std::min(wanted, live_planes), 1, kMaxLanes));
 }
 
+std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane, std::size_t bytes) {
+  return std::bit_floor(std::min(laneCount(live_planes, units_per_plane),
+                                 std::max<std::size_t>(bytes / kBytesPerLane, 1)));
+}
+
 const std::vector<std::uint64_t>& reciprocals() {
   static const std::vector<std::uint64_t> kTable = [] {
     std::vector<std::uint64_t> table(kContextTotal + 1, 0);
@@ -74,7 +110,7 @@ const std::vector<std::uint64_t>& reciprocals() {
 }
 
 Loops scalarLoops() {
-  return {decodeRows, encodeUnits, guessLevels};
+  return {decodeRows, encodeUnits, listEntries, guessLevels};
 }
 
 }  // namespace narrows::context

@@ -8,15 +8,19 @@
 
 #include "narrows/codec/context_tables.h"
 
-/// The two inner loops of the context coder, for several instruction sets. All give the same
+/// The inner loops of the context coder, for several instruction sets. All give the same
 /// results; the scalar ones are the oracle.
 namespace narrows::context {
 
 /// States lie in [kLowest, 2^32) between units; below it 16 bits are shifted in.
 inline constexpr std::uint32_t kLowest = 1U << 16;
 inline constexpr std::size_t kMaxLanes = 16;
-/// Lanes for so many planes that are not zeros alone, of so many units each.
+/// Lanes that vector loops take at once.
+inline constexpr std::size_t kEight = 8;
+/// Lanes for so many planes that are not zeros alone, of so many units each; and in a code of so
+/// many bytes.
 std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane);
+std::size_t laneCount(std::size_t live_planes, std::size_t units_per_plane, std::size_t bytes);
 /// Words that loops may read after the last and write before the first one that counts.
 inline constexpr std::size_t kSlackWords = 16;
 
@@ -57,6 +61,24 @@ struct UnitsToEncode {
   std::array<const Range*, kMaxLanes> ranges{};
 };
 
+/// Classes with tables.
+inline constexpr std::size_t kTables = kContextClasses - 1;
+static_assert(kTables == 8, "one load takes the lengths of all classes");
+using ClassSums = std::array<std::uint32_t, kTables>;
+
+/// Units to list for the encoder.
+struct UnitsToList {
+  /// Entry of a unit 0 in the row of each context.
+  const std::uint16_t* first_entry = nullptr;
+  /// Code lengths of an entry, those of all classes side by side.
+  const std::uint8_t* lengths = nullptr;
+  const std::uint16_t* contexts = nullptr;
+  const std::uint8_t* units = nullptr;
+  /// At most kMostListed, so that 16 bits hold the sums.
+  std::size_t count = 0;
+};
+inline constexpr std::size_t kMostListed = 512;
+
 /// Values of one term of a guess: in place, right + below, left + above; and their weights.
 struct GuessInput {
   const std::uint8_t* here = nullptr;
@@ -83,6 +105,9 @@ struct Loops {
   /// Encodes the units of all lanes, the last first. Writes words before `next` and gives the
   /// first.
   std::uint16_t* (*encode)(const UnitsToEncode& units, States& states, std::uint16_t* next);
+  /// Lists the entries of units in the rows of their contexts, and adds the lengths of all classes
+  /// for each, two by two from the first on: no more than 255 for both.
+  void (*list)(const UnitsToList& task, std::uint16_t* entries, ClassSums& sums);
   /// Levels: how many thresholds the weighted sum of the inputs lies above. Sums fit in 16 bits.
   void (*guess)(const GuessTask& task, std::uint8_t* levels);
 };
@@ -115,8 +140,13 @@ Loops scalarLoops();
 /// processor or the compiler's target lacks it, the next lower ones.
 Loops avx2Loops();
 Loops avx512Loops();
+/// For 64-bit Arm, of which every processor has NEON; elsewhere the scalar ones.
+Loops neonLoops();
+/// Those for the most that this processor has.
+Loops fastestLoops();
 bool hasAvx2();
 bool hasAvx512();
+bool hasNeon();
 
 /// Exact quotients of 32-bit numbers by frequencies from 2 on: x / f = x * reciprocals()[f] >> 64.
 const std::vector<std::uint64_t>& reciprocals();

@@ -19,72 +19,6 @@ namespace narrows::context {
 #define NARROWS_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi,popcnt")))
 namespace {
 
-constexpr std::size_t kEight = 8;
-
-/// Start and end of a unit's range as they lie in its row.
-NARROWS_AVX512 inline __m128i fourPairs(const std::uint16_t* const* at) {
-  return _mm_unpacklo_epi64(_mm_unpacklo_epi32(_mm_loadu_si32(at[0]), _mm_loadu_si32(at[1])),
-                            _mm_unpacklo_epi32(_mm_loadu_si32(at[2]), _mm_loadu_si32(at[3])));
-}
-
-/// One unit in each of sixteen lanes; those not in `active` leave no trace.
-NARROWS_AVX512 inline __m512i decodeSixteen(RowsToDecode& rows, std::size_t j, __m512i state,
-                                            __mmask16 active, const std::uint16_t*& next) {
-  const __m512i total_mask = _mm512_set1_epi32(static_cast<int>(kContextTotal - 1));
-  const __m512i slot = _mm512_and_si512(state, total_mask);
-  alignas(64) std::array<std::uint32_t, kMaxLanes> slots{};
-  _mm512_store_si512(slots.data(), slot);
-  std::array<const std::uint16_t*, kMaxLanes> pair{};
-  for (std::size_t l = 0; l < kMaxLanes; ++l) {
-    LaneRow& lane = rows.lane[l];
-    const std::size_t left = rows.left_parts == nullptr ? lane.left : rows.left_parts[lane.left];
-    const std::size_t context =
-        lane.parts[j] + (lane.masks == nullptr ? left : left & lane.masks[j]);
-    const std::uint16_t* ends =
-        lane.ends + static_cast<std::size_t>(rows.row_of[context]) * kUnitSymbols;
-    const __mmask16 above =
-        _mm256_cmpgt_epi16_mask(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(ends)),
-                                _mm256_set1_epi16(static_cast<short>(slots[l])));
-    const auto unit = static_cast<std::uint32_t>(std::countr_zero(static_cast<unsigned>(above)));
-    lane.left = lane.units[j] = static_cast<std::uint8_t>(unit);
-    pair[l] = ends + unit - 1;
-  }
-  __m512i pairs = _mm512_castsi128_si512(fourPairs(pair.data()));
-  pairs = _mm512_inserti32x4(pairs, fourPairs(pair.data() + 4), 1);
-  pairs = _mm512_inserti32x4(pairs, fourPairs(pair.data() + 8), 2);
-  pairs = _mm512_inserti32x4(pairs, fourPairs(pair.data() + 12), 3);
-  const __m512i start = _mm512_and_si512(pairs, total_mask);
-  const __m512i frequency = _mm512_sub_epi32(_mm512_srli_epi32(pairs, 16), start);
-  const __m512i x =
-      _mm512_add_epi32(_mm512_mullo_epi32(frequency, _mm512_srli_epi32(state, kContextPrecision)),
-                       _mm512_sub_epi32(slot, start));
-  const __mmask16 low =
-      _mm512_mask_cmplt_epu32_mask(active, x, _mm512_set1_epi32(static_cast<int>(kLowest)));
-  const __m512i words =
-      _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(next)));
-  next += std::popcount(static_cast<unsigned>(low));
-  return _mm512_mask_or_epi32(x, low, _mm512_slli_epi32(x, 16),
-                              _mm512_maskz_expand_epi32(low, words));
-}
-
-NARROWS_AVX512 const std::uint16_t* decodeRows(RowsToDecode& rows, States& states,
-                                               const std::uint16_t* next) {
-  if (rows.lanes <= kEight) return avx2Loops().decode(rows, states, next);
-  // Lanes without a plane repeat the first one's steps into a place that nobody reads.
-  rows.scratch.resize(rows.columns);
-  for (std::size_t l = rows.lanes; l < kMaxLanes; ++l) {
-    rows.lane[l] = rows.lane[0];
-    rows.lane[l].units = rows.scratch.data();
-  }
-  const auto active = static_cast<__mmask16>((1U << rows.lanes) - 1);
-  __m512i state = _mm512_loadu_si512(states.data());
-  for (std::size_t j = 0; j < rows.columns; ++j) {
-    state = decodeSixteen(rows, j, state, active, next);
-  }
-  _mm512_mask_storeu_epi32(states.data(), active, state);
-  return next;
-}
-
 NARROWS_AVX512 std::uint16_t* encodeUnits(const UnitsToEncode& units, States& states,
                                           std::uint16_t* next) {
   if (units.lanes <= kEight) return avx2Loops().encode(units, states, next);
@@ -162,7 +96,12 @@ bool hasAvx512() {
 }
 
 Loops avx512Loops() {
-  return hasAvx512() ? Loops{decodeRows, encodeUnits, guessLevels} : avx2Loops();
+  Loops loops = avx2Loops();
+  if (!hasAvx512()) return loops;
+  // Units are found a lane at a time, at which AVX-512 is not faster.
+  loops.encode = encodeUnits;
+  loops.guess = guessLevels;
+  return loops;
 }
 
 #else

@@ -163,7 +163,7 @@ MixingCoder::MixingCoder(const SymbolLayout& layout, const ContextTables& tables
       low_order_(bitOrder(grid_.lowBits(), 1)),
       tables_(tables),
       planes_(tables.planes(grid_.layout().planes)),
-      guesser_(grid_, planes_, context::avx2Loops()),
+      guesser_(grid_, planes_, context::fastestLoops()),
       fixed_(kTables),
       mixer_(kSets * kNodes, kSets * 16),
       units_of_(grid_.layout().planes * units_ + 2 * ContextGrid::kRowSlack),

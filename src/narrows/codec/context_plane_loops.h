@@ -64,5 +64,9 @@ struct PlaneLoops {
 PlaneLoops scalarPlaneLoops();
 /// For processors with AVX2 and BMI2, asked for at run time; else the scalar ones.
 PlaneLoops avx2PlaneLoops();
+/// For 64-bit Arm; elsewhere the scalar ones.
+PlaneLoops neonPlaneLoops();
+/// Those for the most that this processor has.
+PlaneLoops fastestPlaneLoops();
 
 }  // namespace narrows::context

@@ -56,7 +56,7 @@ class ContextFit {
       : grid_(grid),
         units_(grid.unitsPerPlane()),
         low_(grid.lowBits() > 0),
-        guesser_(grid, references, context::avx2Loops()) {
+        guesser_(grid, references, context::fastestLoops()) {
     guesser_.reserveSlots(1);
     tables_.planes_ = std::move(references);
   }

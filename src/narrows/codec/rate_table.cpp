@@ -83,7 +83,7 @@ MapRate RateTable::rate(std::span<const std::uint8_t> symbols) const {
   result.classes.assign(layout.planes, 0);
   result.units.resize(layout.planes * units);
   result.rows.assign(layout.planes * units, kNoRow);
-  ContextGuesser guesser(grid_, tables_.planes(layout.planes), context::avx2Loops());
+  ContextGuesser guesser(grid_, tables_.planes(layout.planes), context::fastestLoops());
   guesser.reserveSlots(1);
   const auto highOf = [&](std::size_t p) { return result.units.data() + p * units; };
   const auto lowOf = [&](std::size_t p) { return has_low ? highOf(p) + high_units : nullptr; };
@@ -126,17 +126,31 @@ MapRate RateTable::rate(std::span<const std::uint8_t> symbols) const {
   // The first state has the classes too.
   std::vector<std::size_t> live = guesser.order();
   std::erase_if(live, [&](std::size_t p) { return result.classes[p] == 0; });
-  const std::size_t lanes = context::laneCount(live.size(), units);
-  std::vector<double> lane_bits(lanes, 0);
-  lane_bits[0] = class_bits;
-  std::vector<std::size_t> ends;
-  guesser.formGroups(lanes, live, ends);
-  std::size_t first = 0;
-  for (const std::size_t end : ends) {
-    for (std::size_t i = first; i < end; ++i) lane_bits[i - first] += bits_of[live[i]];
-    first = end;
+  const auto bitsWith = [&](std::size_t lanes) {
+    std::vector<double> lane_bits(lanes, 0);
+    lane_bits[0] = class_bits;
+    std::vector<std::size_t> grouped = live;
+    std::vector<std::size_t> ends;
+    guesser.formGroups(lanes, grouped, ends);
+    std::size_t first = 0;
+    for (const std::size_t end : ends) {
+      for (std::size_t i = first; i < end; ++i) lane_bits[i - first] += bits_of[grouped[i]];
+      first = end;
+    }
+    double bits = 0;
+    for (const double of_lane : lane_bits) bits += bitsOfState(of_lane);
+    return bits;
+  };
+  // As the coder does: fewer lanes until the code pays for them.
+  std::size_t lanes = context::laneCount(live.size(), units);
+  result.bits = bitsWith(lanes);
+  const auto paid = [&] {
+    return context::laneCount(live.size(), units, static_cast<std::size_t>(result.bits / 8));
+  };
+  while (paid() < lanes) {
+    lanes = paid();
+    result.bits = bitsWith(lanes);
   }
-  for (const double bits : lane_bits) result.bits += bitsOfState(bits);
   return result;
 }
 

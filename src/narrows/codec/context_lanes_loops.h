@@ -3,26 +3,31 @@
 #include <algorithm>
 #include <cstring>
 
-#include "narrows/codec/context_avx2.h"
 #include "narrows/codec/context_lanes.h"
 #include "narrows/codec/context_neighbours.h"
 
-/// decodeGroup() for the instruction set that NARROWS_LANES names, which the source that includes
-/// this defines: AVX2 or more. `Step::decode` takes one unit out of each of eight lanes.
+/// decodeGroup() for the instruction set that NARROWS_LANES, which the source that includes this
+/// defines, has as its attribute. `Step` has the states of eight lanes: `take` takes one unit out
+/// of each.
 namespace narrows::context {
 namespace {
 
-/// Units of a lane that are moved at once.
+/// Units of a lane that are moved at once: one vector of every instruction set.
 constexpr std::size_t kBlock = 16;
+typedef std::uint8_t Block __attribute__((vector_size(kBlock)));
 
 /// Shuffles the bytes of all vectors like two halves of a pack of cards: rotates the bits of their
 /// places.
 template <std::size_t kCount>
-NARROWS_LANES inline void riffle(__m128i (&v)[kCount]) {
-  __m128i out[kCount];
+NARROWS_LANES inline void riffle(Block (&v)[kCount]) {
+  Block out[kCount];
   for (std::size_t i = 0; i < kCount / 2; ++i) {
-    out[2 * i] = _mm_unpacklo_epi8(v[i], v[i + kCount / 2]);
-    out[2 * i + 1] = _mm_unpackhi_epi8(v[i], v[i + kCount / 2]);
+    const Block a = v[i];
+    const Block b = v[i + kCount / 2];
+    out[2 * i] =
+        __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    out[2 * i + 1] =
+        __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
   }
   for (std::size_t i = 0; i < kCount; ++i) v[i] = out[i];
 }
@@ -32,16 +37,16 @@ template <std::size_t kLanes>
 NARROWS_LANES void interleave(const std::array<const std::uint8_t*, kMaxLanes>& planes,
                               std::size_t count, std::uint8_t* out) {
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
-    __m128i v[kLanes];
+    Block v[kLanes];
     for (std::size_t l = 0; l < kLanes; ++l) {
-      v[l] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(planes[l] + begin));
+      std::memcpy(&v[l], planes[l] + begin, kBlock);
     }
     riffle(v);
     riffle(v);
     riffle(v);
     if constexpr (kLanes == kMaxLanes) riffle(v);
     for (std::size_t i = 0; i < kLanes; ++i) {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + begin * kLanes) + i, v[i]);
+      std::memcpy(out + begin * kLanes + i * kBlock, &v[i], kBlock);
     }
   }
 }
@@ -51,23 +56,19 @@ template <std::size_t kLanes>
 NARROWS_LANES void separate(const std::uint8_t* in, std::size_t count, std::size_t lanes,
                             const std::array<std::uint8_t*, kMaxLanes>& planes) {
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
-    __m128i v[kLanes];
+    Block v[kLanes];
     for (std::size_t i = 0; i < kLanes; ++i) {
-      v[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + begin * kLanes) + i);
+      std::memcpy(&v[i], in + begin * kLanes + i * kBlock, kBlock);
     }
     riffle(v);
     riffle(v);
     riffle(v);
     riffle(v);
     if (begin + kBlock <= count) {
-      for (std::size_t l = 0; l < lanes; ++l) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(planes[l] + begin), v[l]);
-      }
+      for (std::size_t l = 0; l < lanes; ++l) std::memcpy(planes[l] + begin, &v[l], kBlock);
     } else {
       for (std::size_t l = 0; l < lanes; ++l) {
-        std::array<std::uint8_t, kBlock> last{};
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(last.data()), v[l]);
-        std::memcpy(planes[l] + begin, last.data(), count - begin);
+        std::memcpy(planes[l] + begin, &v[l], count - begin);
       }
     }
   }
@@ -81,6 +82,25 @@ struct Lanes {
   std::array<std::uint16_t, kLanes> guess_step{};
   /// What the unit to the left adds to a context, by twice that unit.
   std::array<std::uint8_t, 2 * kUnitSymbols> left_part{};
+};
+
+/// The rows under which eight lanes have their next units.
+template <int Bits, std::size_t kLanes>
+struct NextRows {
+  const Lanes<kLanes>& lanes;
+  std::size_t first_lane;
+  const std::uint8_t* row_of;
+  const std::uint16_t* parts;
+  /// Twice the units to the left.
+  const std::uint8_t* left;
+
+  [[gnu::always_inline]] const std::uint16_t* ends(std::size_t l) const {
+    const std::size_t twice = left[l];
+    const std::size_t left_part = Bits == 1   ? twice >> 2
+                                  : Bits == 2 ? std::size_t{lanes.left_part[twice]}
+                                              : twice >> 1;
+    return lanes.ends[first_lane + l] + row_of[parts[l] + left_part] * kUnitSymbols;
+  }
 };
 
 /// What the guess adds to the parts of a row.
@@ -167,10 +187,9 @@ NARROWS_LANES const std::uint16_t* decodePlanes(GroupToDecode& group, States& st
   }
 
   const unsigned active = (1U << group.lanes) - 1;
-  alignas(32) States after = states;
-  auto* const at = reinterpret_cast<__m256i*>(after.data());
-  __m256i first = _mm256_load_si256(at);
-  __m256i second = _mm256_load_si256(at + 1);
+  States after = states;
+  typename Step::State first = Step::load(after.data());
+  typename Step::State second = Step::load(after.data() + kEight);
   const std::uint8_t* const row_of = group.row_of;
   std::uint16_t* const parts = group.parts.data();
   // Twice the units of a row, behind that to the left of the first one.
@@ -195,20 +214,20 @@ NARROWS_LANES const std::uint16_t* decodePlanes(GroupToDecode& group, States& st
     }
     for (std::size_t k = 0; k < row_length; k += kLanes) {
       std::uint8_t* out = row + k + kLanes;
-      first = Step::template decode<Bits>(lanes, 0, row_of, parts + k, row + k, out, first,
-                                          active & 0xFF, next);
+      const NextRows<Bits, kLanes> rows{lanes, 0, row_of, parts + k, row + k};
+      first = Step::take(rows, first, active & 0xFF, out, next);
       if constexpr (kLanes > kEight) {
-        second =
-            Step::template decode<Bits>(lanes, kEight, row_of, parts + k + kEight, row + k + kEight,
-                                        out + kEight, second, active >> kEight, next);
+        const NextRows<Bits, kLanes> upper{lanes, kEight, row_of, parts + k + kEight,
+                                           row + k + kEight};
+        second = Step::take(upper, second, active >> kEight, out + kEight, next);
       }
     }
     for (std::size_t k = 0; k < row_length; ++k) {
       line[k] = static_cast<std::uint8_t>(row[k + kLanes] >> 1);
     }
   }
-  _mm256_store_si256(at, first);
-  _mm256_store_si256(at + 1, second);
+  Step::store(first, after.data());
+  Step::store(second, after.data() + kEight);
   for (std::size_t l = 0; l < group.lanes; ++l) states[l] = after[l];
   separate<kLanes>(group.units_by_lane.data(), count, group.lanes, group.units);
   return next;
