@@ -94,7 +94,9 @@ Result<FeatureEncoder> FeatureEncoder::create(const FeatureInterface& interface)
   return FeatureEncoder(interface, std::move(coder));
 }
 
-Status FeatureEncoder::encode(TensorView map, std::uint32_t sequence, ByteVector& frame) {
+Status FeatureEncoder::encode(TensorView map, std::uint32_t sequence, ByteVector& frame,
+                              ByteVector* alone) {
+  if (alone != nullptr) alone->clear();
   NARROWS_CHECK(checkType(map.type(), interface_.type));
   const bool quantized = interface_.quantizer.kind != QuantizerKind::none;
   std::span<const std::uint8_t> symbols = symbols_;
@@ -108,41 +110,51 @@ Status FeatureEncoder::encode(TensorView map, std::uint32_t sequence, ByteVector
   last_bits_ = coder_->layout().bits;
   beginFrame(frame);
   NARROWS_TRY(form, appendSymbols(*coder_, interface_.coder.kind, symbols, limit, frame));
-  if (form && interface_.key_interval == 0) {
-    sealFrame(frame, *form, fingerprint_, sequence);
-    return {};
+  if (form) sealFrame(frame, *form, fingerprint_, sequence);
+  if (interface_.key_interval != 0) return encodeInStream(symbols, form, sequence, frame, alone);
+  if (form) return {};
+  return encodeCoarse(sequence, frame);
+}
+
+/// `frame` is the map's, standing alone, where that has a form.
+Status FeatureEncoder::encodeInStream(std::span<const std::uint8_t> symbols,
+                                      std::optional<PayloadForm> form, std::uint32_t sequence,
+                                      ByteVector& frame, ByteVector* alone) {
+  ByteVector& shorter = alone != nullptr ? *alone : shorter_;
+  const std::size_t packed = kFrameHeaderBytes + coder_->layout().packedBytes();
+  const std::size_t below = form ? frame.size() : std::min(frameLimit(interface_), packed) + 1;
+  NARROWS_TRY(refers, encodeDifferences(symbols, sequence, below, shorter));
+  if (refers) {
+    // A map may be too large for any frame but this one: then there is no other.
+    if (!form && alone != nullptr && !encodeCoarse(sequence, frame).ok()) frame.clear();
+    last_bits_ = coder_->layout().bits;
+    sealFrame(shorter, PayloadForm::temporal, fingerprint_, sequence);
+    std::swap(frame, shorter);
+  } else {
+    if (alone != nullptr) alone->clear();
+    if (!form) return encodeCoarse(sequence, frame);
   }
-  if (interface_.key_interval != 0) {
-    if (!form)
-      frame.resize(std::min(limit, kFrameHeaderBytes + coder_->layout().packedBytes()) + 1);
-    NARROWS_TRY(refers, encodeDifferences(symbols, sequence, frame));
-    if (refers || form) {
-      sealFrame(frame, refers ? PayloadForm::temporal : *form, fingerprint_, sequence);
-      since_alone_ = refers ? since_alone_ + 1 : 0;
-      NARROWS_TRY(header, readFrameHeader(frame));
-      sent_.remember({sequence, header.checksum}, symbols);
-      return {};
-    }
-  }
-  if (quantized) return encodeCoarse(sequence, frame);
-  frame.clear();
-  return makeError("the map takes more than the {} bytes of a frame", limit);
+  since_alone_ = refers ? since_alone_ + 1 : 0;
+  NARROWS_TRY(header, readFrameHeader(frame));
+  sent_.remember({sequence, header.checksum}, symbols);
+  return {};
 }
 
 Result<bool> FeatureEncoder::encodeDifferences(std::span<const std::uint8_t> symbols,
-                                               std::uint32_t sequence, ByteVector& frame) {
+                                               std::uint32_t sequence, std::size_t below,
+                                               ByteVector& frame) {
   if (!reference_ || interface_.coder.kind == CoderKind::raw || symbols.empty()) return false;
   const std::uint32_t distance = sequence - reference_->sequence;
   if (distance == 0 || distance > kTemporalReach) return false;
   if (since_alone_ + 1 >= interface_.key_interval) return false;
   const std::span<const std::uint8_t> reference =
       sent_.find(reference_->sequence, reference_->checksum & kLowChecksum);
-  if (reference.empty() || frame.size() <= kFrameHeaderBytes + kReferenceBytes) return false;
+  if (reference.empty() || below <= kFrameHeaderBytes + kReferenceBytes) return false;
   code_.clear();
   if (!std::ranges::equal(symbols, reference)) {
     differences_.resize(symbols.size());
     foldDifferences(symbols, reference, coder_->layout().bits, differences_);
-    const std::size_t most = frame.size() - kFrameHeaderBytes - kReferenceBytes - 1;
+    const std::size_t most = below - kFrameHeaderBytes - kReferenceBytes - 1;
     NARROWS_TRY(coder, difference_coder_.get());
     NARROWS_TRY(shorter, coder->encode(differences_, coder_->layout().packedBytes(), code_));
     if (!shorter || code_.size() > most) return false;
@@ -170,6 +182,10 @@ void FeatureEncoder::startAnew() {
 
 Status FeatureEncoder::encodeCoarse(std::uint32_t sequence, ByteVector& frame) {
   const std::size_t limit = frameLimit(interface_);
+  if (interface_.quantizer.kind == QuantizerKind::none) {
+    frame.clear();
+    return makeError("the map takes more than the {} bytes of a frame", limit);
+  }
   coarse_symbols_.resize(symbols_.size());
   for (int bits = coder_->layout().bits - 1; bits >= 1; --bits) {
     NARROWS_TRY(coder, coarse_.at(bits));
@@ -205,7 +221,8 @@ Result<FeatureDecoder> FeatureDecoder::create(const FeatureInterface& interface)
   return FeatureDecoder(interface, std::move(coder));
 }
 
-Status FeatureDecoder::decode(ByteSpan frame, MutableTensorView map) {
+Status FeatureDecoder::decode(ByteSpan frame, MutableTensorView map, FrameHistory* stream) {
+  FrameHistory& received = stream != nullptr ? *stream : received_;
   NARROWS_CHECK(checkType(map.type(), interface_.type));
   lacks_reference_ = false;
   NARROWS_TRY(opened, openFrame(frame, fingerprint_));
@@ -224,7 +241,7 @@ Status FeatureDecoder::decode(ByteSpan frame, MutableTensorView map) {
       NARROWS_CHECK(decodeCoarse(opened.payload).within("frame payload"));
       break;
     case PayloadForm::temporal:
-      NARROWS_CHECK(decodeDifferences(opened).within("frame payload"));
+      NARROWS_CHECK(decodeDifferences(opened, received).within("frame payload"));
       break;
     case PayloadForm::opaque:
       return makeError("frame {} holds a picture, expected a map", opened.header.sequence);
@@ -234,7 +251,7 @@ Status FeatureDecoder::decode(ByteSpan frame, MutableTensorView map) {
                      opened.header.sequence);
   }
   if (interface_.key_interval != 0 && opened.header.form != PayloadForm::coarse) {
-    received_.remember({opened.header.sequence, opened.header.checksum}, symbols_);
+    received.remember({opened.header.sequence, opened.header.checksum}, symbols_);
   }
   if (interface_.quantizer.kind == QuantizerKind::none) {
     const ByteSpan bytes = std::as_bytes(std::span<const std::uint8_t>(symbols_));
@@ -245,7 +262,7 @@ Status FeatureDecoder::decode(ByteSpan frame, MutableTensorView map) {
   return {};
 }
 
-Status FeatureDecoder::decodeDifferences(const OpenedFrame& frame) {
+Status FeatureDecoder::decodeDifferences(const OpenedFrame& frame, const FrameHistory& received) {
   const std::uint32_t sequence = frame.header.sequence;
   if (interface_.key_interval == 0) {
     return makeError("frame {} refers to another, the interface lets each stand alone", sequence);
@@ -257,7 +274,7 @@ Status FeatureDecoder::decodeDifferences(const OpenedFrame& frame) {
     return makeError("frame {} refers to the one {} before it, expected 1 to {}", sequence,
                      distance, kTemporalReach);
   }
-  const std::span<const std::uint8_t> reference = received_.find(sequence - distance, name >> 8);
+  const std::span<const std::uint8_t> reference = received.find(sequence - distance, name >> 8);
   if (reference.size() != symbols_.size() || symbols_.empty()) {
     lacks_reference_ = true;
     return makeError("frame {} refers to frame {}, which is not here", sequence,

@@ -58,8 +58,10 @@ class FeatureEncoder {
   /// Replaces `frame`. A map whose code would be no shorter travels packed instead; one whose frame
   /// would be longer than the interface allows with the most bits a symbol that fit. Fails on a map
   /// of another type, and on one that does not fit with one bit a symbol, or that has no symbols to
-  /// narrow; `frame` is then empty.
-  Status encode(TensorView map, std::uint32_t sequence, ByteVector& frame);
+  /// narrow; `frame` is then empty. Where the frame refers to an earlier one, `alone` gets the same
+  /// map in a frame that does not, for a receiver that lacks the earlier one; else it is emptied.
+  Status encode(TensorView map, std::uint32_t sequence, ByteVector& frame,
+                ByteVector* alone = nullptr);
 
   /// Bits a symbol of the last frame; 8 without a quantizer.
   int lastBits() const { return last_bits_; }
@@ -73,9 +75,12 @@ class FeatureEncoder {
  private:
   FeatureEncoder(const FeatureInterface& interface, std::unique_ptr<LosslessCoder> coder);
   Status encodeCoarse(std::uint32_t sequence, ByteVector& frame);
-  /// Makes of a frame, as it stands alone, one that refers to an earlier one where that is shorter.
+  Status encodeInStream(std::span<const std::uint8_t> symbols, std::optional<PayloadForm> form,
+                        std::uint32_t sequence, ByteVector& frame, ByteVector* alone);
+  /// A frame that refers to an earlier one, before it is sealed, where that is shorter than `below`
+  /// bytes.
   Result<bool> encodeDifferences(std::span<const std::uint8_t> symbols, std::uint32_t sequence,
-                                 ByteVector& frame);
+                                 std::size_t below, ByteVector& frame);
 
   FeatureInterface interface_;
   std::uint32_t fingerprint_;
@@ -92,6 +97,7 @@ class FeatureEncoder {
   std::uint32_t since_alone_ = 0;
   std::vector<std::uint8_t> differences_;
   ByteVector code_;
+  ByteVector shorter_;
 };
 
 class FeatureDecoder {
@@ -99,8 +105,9 @@ class FeatureDecoder {
   static Result<FeatureDecoder> create(const FeatureInterface& interface);
 
   /// Any bytes may come. Fails on a frame that is not one of this interface, and on a map of
-  /// another type; the map is then unchanged.
-  Status decode(ByteSpan frame, MutableTensorView map);
+  /// another type; the map is then unchanged. A decoder of several streams is given what it has
+  /// received of this one before; null stands for the decoder's own memory.
+  Status decode(ByteSpan frame, MutableTensorView map, FrameHistory* stream = nullptr);
 
   /// The last frame failed only because the one that it refers to is not here: the sender should
   /// start anew.
@@ -110,7 +117,7 @@ class FeatureDecoder {
   FeatureDecoder(const FeatureInterface& interface, std::unique_ptr<LosslessCoder> coder);
 
   Status decodeCoarse(ByteSpan payload);
-  Status decodeDifferences(const OpenedFrame& frame);
+  Status decodeDifferences(const OpenedFrame& frame, const FrameHistory& received);
 
   FeatureInterface interface_;
   std::uint32_t fingerprint_;

@@ -257,6 +257,93 @@ TEST(Stream, KeepsTheLimitOfAFrame) {
   EXPECT_FALSE(referred) << "nothing refers to a coarse frame";
 }
 
+TEST(Stream, HasEveryFrameThatRefersToAnotherStandingAloneToo) {
+  for (const CoderKind coder : kCoders) {
+    const FeatureInterface interface = streamInterface(coder, 3);
+    Ends ends = makeEnds(interface);
+    Scene scene(interface, 6);
+    ByteVector frame;
+    ByteVector alone(7);
+    ASSERT_TRUE(ends.encoder.encode(scene.map(), 0, frame, &alone).ok());
+    EXPECT_TRUE(alone.empty());
+    ASSERT_TRUE(ends.decoder.decode(frame, ends.map.mutableView()).ok());
+    ends.encoder.acknowledge(0);
+    scene.change(20);
+    ASSERT_TRUE(ends.encoder.encode(scene.map(), 1, frame, &alone).ok());
+    ASSERT_EQ(alone.empty(), coder == CoderKind::raw);
+    if (alone.empty()) continue;
+    EXPECT_EQ(formOf(frame), PayloadForm::temporal);
+    EXPECT_LT(frame.size(), alone.size());
+    EXPECT_EQ(readFrameHeader(alone)->sequence, 1U);
+    Ends other = makeEnds(interface);
+    EXPECT_FALSE(other.decoder.decode(frame, other.map.mutableView()).ok());
+    EXPECT_TRUE(other.decoder.lacksReference());
+    ASSERT_TRUE(other.decoder.decode(alone, other.map.mutableView()).ok());
+    EXPECT_TRUE(sameMap(other.map, scene.map()));
+    ASSERT_TRUE(ends.decoder.decode(frame, ends.map.mutableView()).ok());
+    EXPECT_TRUE(sameMap(ends.map, scene.map()));
+    // It is what an encoder without a stream sends.
+    FeatureInterface without = interface;
+    without.key_interval = 0;
+    Ends plain = makeEnds(without);
+    EXPECT_EQ(alone, send(plain.encoder, scene.map(), 1));
+  }
+}
+
+TEST(Stream, AloneAFrameKeepsTheLimitToo) {
+  // The first map has few bits of information, the second many, in few places.
+  FeatureInterface interface = streamInterface(CoderKind::context, 4);
+  Tensor map(interface.type);
+  Ends plain = makeEnds(interface);
+  interface.max_frame_bytes = send(plain.encoder, map, 0).size() + 40;
+  Ends ends = makeEnds(interface);
+  ByteVector frame;
+  ByteVector alone;
+  std::mt19937 random(8);
+  bool coarse = false;
+  for (std::uint32_t sequence = 0; sequence < 40; ++sequence) {
+    ASSERT_TRUE(ends.encoder.encode(map, sequence, frame, &alone).ok());
+    EXPECT_LE(frame.size(), interface.max_frame_bytes);
+    EXPECT_LE(alone.size(), interface.max_frame_bytes);
+    if (!alone.empty()) {
+      Ends other = makeEnds(interface);
+      EXPECT_TRUE(other.decoder.decode(alone, other.map.mutableView()).ok());
+      coarse = coarse || formOf(alone) == PayloadForm::coarse;
+    }
+    ends.encoder.acknowledge(sequence);
+    map.mutableAs<float>()[random() % 1008] = static_cast<float>(random() % 16);
+  }
+  EXPECT_TRUE(coarse);
+}
+
+TEST(Stream, OneDecoderTakesSeveralStreams) {
+  const FeatureInterface interface = streamInterface(CoderKind::context, 2);
+  Ends first = makeEnds(interface);
+  Ends second = makeEnds(interface);
+  FrameHistory of_first;
+  FrameHistory of_second;
+  Scene scene(interface, 9);
+  Scene other_scene(interface, 10);
+  Tensor map(interface.type);
+  for (std::uint32_t sequence = 0; sequence < 20; ++sequence) {
+    const ByteVector frame = send(first.encoder, scene.map(), sequence);
+    const ByteVector other = send(second.encoder, other_scene.map(), sequence);
+    EXPECT_EQ(formOf(frame) == PayloadForm::temporal, sequence > 0);
+    ASSERT_TRUE(first.decoder.decode(frame, map.mutableView(), &of_first).ok());
+    EXPECT_TRUE(sameMap(map, scene.map()));
+    ASSERT_TRUE(first.decoder.decode(other, map.mutableView(), &of_second).ok());
+    EXPECT_TRUE(sameMap(map, other_scene.map()));
+    if (sequence > 0) {
+      EXPECT_FALSE(first.decoder.decode(frame, map.mutableView(), &of_second).ok());
+      EXPECT_TRUE(first.decoder.lacksReference());
+    }
+    first.encoder.acknowledge(sequence);
+    second.encoder.acknowledge(sequence);
+    scene.change(9);
+    other_scene.change(9);
+  }
+}
+
 constexpr std::uint32_t kSequence = 41;
 
 std::string hex(ByteSpan bytes) {

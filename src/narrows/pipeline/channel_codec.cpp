@@ -40,11 +40,19 @@ Result<ChannelEncoder> ChannelEncoder::create(const Channel& channel) {
 }
 
 Status ChannelEncoder::encode(TensorView source, const Region& from, std::uint32_t sequence,
-                              ByteVector& frame) {
+                              ByteVector& frame, ByteVector& alone) {
   NARROWS_ASSERT(features_);
-  if (source.type() == box_.type()) return features_->encode(source, sequence, frame);
+  if (source.type() == box_.type()) return features_->encode(source, sequence, frame, &alone);
   copyRegion(source, from, box_.mutableView(), Region::whole(box_.shape()));
-  return features_->encode(box_, sequence, frame);
+  return features_->encode(box_, sequence, frame, &alone);
+}
+
+void ChannelEncoder::acknowledge(std::uint32_t sequence) {
+  if (features_) features_->acknowledge(sequence);
+}
+
+void ChannelEncoder::startAnew() {
+  if (features_) features_->startAnew();
 }
 
 Status ChannelEncoder::encode(Picture& picture, const Preprocessing& preprocessing,
@@ -75,9 +83,9 @@ Result<ChannelDecoder> ChannelDecoder::create(const Channel& channel) {
   return decoder;
 }
 
-Status ChannelDecoder::decode(ByteSpan frame, MutableTensorView map) {
+Status ChannelDecoder::decode(ByteSpan frame, MutableTensorView map, FrameHistory* stream) {
   NARROWS_ASSERT(features_);
-  return features_->decode(frame, map);
+  return features_->decode(frame, map, stream);
 }
 
 Result<ChannelDecoder::PictureContents> ChannelDecoder::decodePicture(

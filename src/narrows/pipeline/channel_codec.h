@@ -15,11 +15,16 @@ class ChannelEncoder {
  public:
   static Result<ChannelEncoder> create(const Channel& channel);
 
-  /// Frame of box `from` of `source`, for a feature channel.
-  Status encode(TensorView source, const Region& from, std::uint32_t sequence, ByteVector& frame);
+  /// Frame of box `from` of `source`, for a feature channel; `alone` as for FeatureEncoder.
+  Status encode(TensorView source, const Region& from, std::uint32_t sequence, ByteVector& frame,
+                ByteVector& alone);
   /// Frame of a picture, for an image channel.
   Status encode(Picture& picture, const Preprocessing& preprocessing, std::uint32_t sequence,
                 ByteVector& frame);
+
+  /// As FeatureEncoder has them; pictures refer to nothing.
+  void acknowledge(std::uint32_t sequence);
+  void startAnew();
 
  private:
   explicit ChannelEncoder(const InterfaceParams& params) : params_(params) {}
@@ -41,8 +46,10 @@ class ChannelDecoder {
     std::optional<ImageSize> size;
   };
 
-  /// For a feature channel; `map` has the type of the channel. Any bytes may come.
-  Status decode(ByteSpan frame, MutableTensorView map);
+  /// For a feature channel; `map` has the type of the channel. Any bytes may come. `stream` as for
+  /// FeatureDecoder.
+  Status decode(ByteSpan frame, MutableTensorView map, FrameHistory* stream = nullptr);
+  bool lacksReference() const { return features_ && features_->lacksReference(); }
   /// For an image channel. Any bytes may come.
   Result<PictureContents> decodePicture(ByteSpan frame, const Preprocessing& preprocessing);
 

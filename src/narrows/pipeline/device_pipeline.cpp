@@ -71,8 +71,17 @@ Status DevicePipeline::startTensors(std::span<const TensorView> inputs, std::uin
                                     std::optional<ImageSize> size) {
   return state_->startTensors(inputs, sequence, size);
 }
-Status DevicePipeline::receive(std::size_t channel, ByteSpan frame) {
-  return state_->receive(channel, frame);
+Status DevicePipeline::receive(std::size_t channel, ByteSpan frame, StreamHistory* stream) {
+  return state_->receive(channel, frame, stream);
+}
+bool DevicePipeline::lacksReference() const {
+  return state_->lacks_reference_;
+}
+void DevicePipeline::acknowledge(std::uint32_t sequence) {
+  for (OutgoingChannel& channel : state_->outgoing_) channel.encoder.acknowledge(sequence);
+}
+void DevicePipeline::startAnew() {
+  for (OutgoingChannel& channel : state_->outgoing_) channel.encoder.startAnew();
 }
 Result<std::vector<ChannelFrame>> DevicePipeline::advance() {
   return state_->advance();

@@ -47,7 +47,15 @@ struct PipelineTimes {
 struct ChannelFrame {
   std::size_t channel = 0;
   ByteVector bytes;
+  /// Where `bytes` refer to an earlier frame: the same in a frame that does not; else empty.
+  ByteVector alone = {};
+
+  const ByteVector& standingAlone() const { return alone.empty() ? bytes : alone; }
 };
+
+/// What came before on each channel of a stream of pictures, by index; of use to channels with a
+/// key interval alone.
+using StreamHistory = std::vector<FrameHistory>;
 
 /// One device's share of a bundle's plan in this process. For each picture: one of the `start`
 /// functions, then `receive` for every incoming channel and `advance` in any order until
@@ -83,8 +91,18 @@ class DevicePipeline {
                       std::optional<ImageSize> size);
 
   /// A frame of an incoming channel. Any bytes may come; a frame of another sequence, a second one
-  /// for its channel, or a damaged one is an error and changes nothing.
-  Status receive(std::size_t channel, ByteSpan frame);
+  /// for its channel, or a damaged one is an error and changes nothing. A device that receives
+  /// several streams is given what it received of this one, with an entry for each channel; null
+  /// stands for its own memory.
+  Status receive(std::size_t channel, ByteSpan frame, StreamHistory* stream = nullptr);
+  /// The last frame was refused only because the one that it refers to is not here: its sender
+  /// should send it standing alone, and start anew.
+  bool lacksReference() const;
+
+  /// The receiver of this device's frames has those of this sequence: later ones may refer to them.
+  void acknowledge(std::uint32_t sequence);
+  /// The next frames stand alone.
+  void startAnew();
 
   /// Runs all pieces whose inputs are there and returns the frames that became ready.
   Result<std::vector<ChannelFrame>> advance();

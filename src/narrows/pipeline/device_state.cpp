@@ -229,7 +229,8 @@ void DevicePipeline::State::sourceReady(const Endpoint& source) {
   }
 }
 
-Status DevicePipeline::State::receive(std::size_t index, ByteSpan frame) {
+Status DevicePipeline::State::receive(std::size_t index, ByteSpan frame, StreamHistory* stream) {
+  lacks_reference_ = false;
   if (!started_) return makeError("a frame came before its picture was started");
   const auto found = std::find_if(incoming_.begin(), incoming_.end(),
                                   [&](const IncomingChannel& c) { return c.index == index; });
@@ -254,7 +255,10 @@ Status DevicePipeline::State::receive(std::size_t index, ByteSpan frame) {
     found->contents = std::move(contents->input);
     if (!size_) size_ = contents->size;
   } else {
-    NARROWS_CHECK(found->decoder.decode(frame, found->contents.mutableView()).within(planned.name));
+    FrameHistory* const before = stream == nullptr ? nullptr : &stream->at(index);
+    Status decoded = found->decoder.decode(frame, found->contents.mutableView(), before);
+    lacks_reference_ = !decoded.ok() && found->decoder.lacksReference();
+    NARROWS_CHECK(std::move(decoded).within(planned.name));
   }
   found->arrived = true;
   for (const std::size_t transfer : planned.transfers) arrived(transfer);
@@ -321,8 +325,8 @@ Status DevicePipeline::State::encodeFrom(const Endpoint& source,
                                   : inputs_[source.port].view();
     ChannelFrame frame;
     frame.channel = channel.index;
-    NARROWS_CHECK(
-        channel.encoder.encode(tensor, transfer.from, sequence_, frame.bytes).within(planned.name));
+    NARROWS_CHECK(channel.encoder.encode(tensor, transfer.from, sequence_, frame.bytes, frame.alone)
+                      .within(planned.name));
     channel.sent = true;
     frames.push_back(std::move(frame));
   }

@@ -61,7 +61,7 @@ class DevicePipeline::State {
   Status start(Picture& picture, std::uint32_t sequence);
   Status startTensors(std::span<const TensorView> inputs, std::uint32_t sequence,
                       std::optional<ImageSize> size);
-  Status receive(std::size_t channel, ByteSpan frame);
+  Status receive(std::size_t channel, ByteSpan frame, StreamHistory* stream);
   Result<std::vector<ChannelFrame>> advance();
   Result<bool> step(std::vector<ChannelFrame>& frames);
   bool finished() const;
@@ -77,6 +77,7 @@ class DevicePipeline::State {
   std::vector<Tensor> outputs_;
   Prediction prediction_;
   PipelineTimes times_;
+  bool lacks_reference_ = false;
 
  private:
   LocalPiece* findPiece(PieceId id);

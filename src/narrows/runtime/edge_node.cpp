@@ -21,6 +21,35 @@ std::string madeUpId() {
   return fmt::format("node-{:08x}{:08x}", entropy(), entropy());
 }
 
+/// What the server's answers say to the encoders, which work on another thread.
+class StreamState {
+ public:
+  /// The server has the frames of this sequence.
+  void confirm(std::uint32_t sequence) {
+    const std::lock_guard lock(mutex_);
+    confirmed_ = sequence;
+  }
+  /// The server lacks what frames refer to.
+  void startAnew() {
+    const std::lock_guard lock(mutex_);
+    start_anew_ = true;
+    confirmed_.reset();
+  }
+  /// Between two pictures.
+  void apply(DevicePipeline& pipeline) {
+    const std::lock_guard lock(mutex_);
+    if (start_anew_) pipeline.startAnew();
+    if (confirmed_) pipeline.acknowledge(*confirmed_);
+    start_anew_ = false;
+    confirmed_.reset();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<std::uint32_t> confirmed_;
+  bool start_anew_ = false;
+};
+
 /// One picture between its two halves: computed by the node, then answered.
 struct Task {
   FrameRecord record;
@@ -127,6 +156,7 @@ class EdgeNode::Impl {
   Result<std::optional<Task>> nextTask(FrameSource& source);
   Status compute(Task& task);
   void prepareRequest(Task& task);
+  CallStatus ask(Task& task, InferReply& reply, ExchangeCost& cost);
   void answer(Task& task);
   Status takeReply(Task& task, const InferReply& reply);
   Status finishHere(Task& task);
@@ -138,6 +168,7 @@ class EdgeNode::Impl {
 
   std::uint64_t next_frame_ = 0;
   Seconds next_time_;
+  StreamState stream_;
   NodeSummary summary_;
 };
 
@@ -165,6 +196,7 @@ Result<std::optional<Task>> EdgeNode::Impl::nextTask(FrameSource& source) {
 Status EdgeNode::Impl::compute(Task& task) {
   NARROWS_TRY(size, task.picture->size());
   task.size = size;
+  stream_.apply(own_);
   NARROWS_CHECK(own_.start(*task.picture, static_cast<std::uint32_t>(task.record.frame)));
   NARROWS_TRY(frames, own_.advance());
   const PipelineTimes& times = own_.times();
@@ -206,8 +238,8 @@ void EdgeNode::Impl::prepareRequest(Task& task) {
   outgoing.digest = digest(request);
   outgoing.bytes = writeRequest(request);
   const std::size_t message = framedBytes(outgoing.bytes.size());
-  task.record.wire_bytes = options_.server.link ? wireBytes(*options_.server.link, message).value()
-                                                : static_cast<double>(message);
+  task.record.wire_bytes += options_.server.link ? wireBytes(*options_.server.link, message).value()
+                                                 : static_cast<double>(message);
   task.request = std::move(outgoing);
 }
 
@@ -219,13 +251,34 @@ void EdgeNode::Impl::takePrediction(Task& task, const DevicePipeline& pipeline) 
   }
 }
 
+/// The server's reply. Where it lacks what the frames refer to, they are sent standing alone, and
+/// those after them start anew.
+CallStatus EdgeNode::Impl::ask(Task& task, InferReply& reply, ExchangeCost& cost) {
+  const auto sequence = static_cast<std::uint32_t>(task.record.frame);
+  CallStatus status = link_.exchange(*task.request, can_finish_, reply, cost);
+  if (status.ok()) stream_.confirm(sequence);
+  if (status.code != CallCode::aborted) return status;
+  stream_.startAnew();
+  bool changed = false;
+  for (ChannelFrame& frame : task.frames) {
+    if (frame.alone.empty()) continue;
+    changed = true;
+    frame.bytes = std::move(frame.alone);
+    frame.alone.clear();
+    task.record.frame_bytes += frame.bytes.size();
+  }
+  if (!changed) return status;
+  prepareRequest(task);
+  return link_.exchange(*task.request, can_finish_, reply, cost);
+}
+
 /// Gets the answer of a task that needs one, from the server or here.
 void EdgeNode::Impl::answer(Task& task) {
   if (!task.request) return;
   FrameRecord& record = task.record;
   InferReply reply;
   ExchangeCost cost;
-  const CallStatus status = link_.exchange(*task.request, can_finish_, reply, cost);
+  const CallStatus status = ask(task, reply, cost);
   record.attempts = cost.attempts;
   record.link = cost.link;
   Status answered;
@@ -283,7 +336,8 @@ Status EdgeNode::Impl::finishOwnShare(Task& task) {
   return {};
 }
 
-/// The server's share, on this machine, from the very frames that it would have got.
+/// The server's share, on this machine, from the very frames that it would have got, or from ones
+/// that hold the same.
 Status EdgeNode::Impl::finishHere(Task& task) {
   if (!server_share_) {
     const std::string& name = bundle_->plan.devices[server_device_.index()].name;
@@ -292,7 +346,7 @@ Status EdgeNode::Impl::finishHere(Task& task) {
   }
   server_share_->startRemote(static_cast<std::uint32_t>(task.record.frame), task.size);
   for (const ChannelFrame& frame : task.frames) {
-    NARROWS_CHECK(server_share_->receive(frame.channel, frame.bytes));
+    NARROWS_CHECK(server_share_->receive(frame.channel, frame.standingAlone()));
   }
   NARROWS_TRY(frames, server_share_->advance());
   task.record.finish += server_share_->times().total();

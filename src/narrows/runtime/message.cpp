@@ -26,6 +26,8 @@ std::string_view toString(CallCode code) {
       return "resource exhausted";
     case CallCode::failed_precondition:
       return "failed precondition";
+    case CallCode::aborted:
+      return "aborted";
     case CallCode::internal:
       return "internal";
     case CallCode::unavailable:

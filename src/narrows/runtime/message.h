@@ -28,6 +28,8 @@ enum class CallCode : int {
   permission_denied = 7,
   resource_exhausted = 8,
   failed_precondition = 9,
+  /// A frame refers to one that the receiver lacks: it is to be sent standing alone.
+  aborted = 10,
   internal = 13,
   unavailable = 14,
   data_loss = 15,

@@ -14,6 +14,11 @@ bool isDefinitive(CallCode code) {
          code == CallCode::failed_precondition || code == CallCode::not_found;
 }
 
+/// The server is there and wants another request in place of this one.
+bool wantsAnother(CallCode code) {
+  return code == CallCode::aborted;
+}
+
 /// Nobody answered, as opposed to an answer that says no.
 bool isSilence(CallCode code) {
   return code == CallCode::unavailable || code == CallCode::deadline_exceeded ||
@@ -48,7 +53,7 @@ void ServerLink::emit(NodeEvent::Kind kind, std::uint64_t frame, const std::stri
 }
 
 void ServerLink::note(const CallStatus& status, std::uint64_t frame) {
-  if (status.ok()) {
+  if (status.ok() || wantsAnother(status.code)) {
     if (lost_since_ || refused_) emit(NodeEvent::Kind::server_back, frame, "answers again");
     lost_since_.reset();
     refused_ = false;
@@ -87,7 +92,7 @@ CallStatus ServerLink::exchange(const OutgoingRequest& request, bool elsewhere, 
     const Seconds timeout = std::min(options_.deadline, end - clock_.now());
     CallStatus status = attempt(request, timeout, reply, cost);
     note(status, request.frame);
-    if (status.ok() || isDefinitive(status.code)) return status;
+    if (status.ok() || isDefinitive(status.code) || wantsAnother(status.code)) return status;
     const Seconds pause = retries_.next();
     if (clock_.now() + pause >= end) return status;
     clock_.sleep(pause);

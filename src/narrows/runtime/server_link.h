@@ -67,7 +67,8 @@ class ServerLink {
 
   /// The reply to a request, or why there is none. With `elsewhere`, when the frame can be finished
   /// without the server, it returns within the deadline, and at once while the server is away;
-  /// otherwise it tries until `give_up`.
+  /// otherwise it tries until `give_up`. With `aborted` the server waits for the same picture in
+  /// frames that stand alone.
   CallStatus exchange(const OutgoingRequest& request, bool elsewhere, InferReply& reply,
                       ExchangeCost& cost);
 

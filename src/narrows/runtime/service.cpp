@@ -85,6 +85,7 @@ Result<std::unique_ptr<InferenceService>> InferenceService::create(
   service->request_limits_.other_bytes = kEnvelopeBytes + 5 * elements;
   service->request_limits_.message_bytes =
       std::max(frames, std::max(tensors, 5 * elements)) + 2 * kEnvelopeBytes;
+  service->streams_ = std::make_unique<StreamMemory>(exchange, device, options.stream_bytes);
   service->exchange_ = std::move(exchange);
 
   for (std::size_t i = 0; i < options.workers; ++i) {
@@ -263,7 +264,8 @@ void InferenceService::drain() {
 namespace {
 
 /// Frames by name into their channels; every incoming channel exactly once.
-Status receiveFrames(DevicePipeline& pipeline, std::span<const NamedFrame> frames) {
+Status receiveFrames(DevicePipeline& pipeline, std::span<const NamedFrame> frames,
+                     StreamHistory* stream) {
   const std::vector<Channel>& channels = pipeline.exchange().channels;
   std::size_t expected = 0;
   for (const Channel& channel : channels) expected += channel.to == pipeline.device() ? 1 : 0;
@@ -273,7 +275,7 @@ Status receiveFrames(DevicePipeline& pipeline, std::span<const NamedFrame> frame
     });
     if (found == channels.end()) return makeError("input \"{}\" is not known", frame.name);
     NARROWS_CHECK(
-        pipeline.receive(static_cast<std::size_t>(found - channels.begin()), frame.bytes));
+        pipeline.receive(static_cast<std::size_t>(found - channels.begin()), frame.bytes, stream));
   }
   if (frames.size() != expected) {
     return makeError("{} frames came, {} are needed", frames.size(), expected);
@@ -328,10 +330,8 @@ CallStatus InferenceService::answer(Worker& worker, const InferRequest& request,
     return {};
   }
   worker.share.startRemote(request.sequence, request.picture);
-  const Status received = receiveFrames(worker.share, request.frames);
-  if (!received.ok()) {
-    return {CallCode::invalid_argument, received.error().message};
-  }
+  const CallStatus received = receive(worker, request);
+  if (!received.ok()) return received;
   auto frames = worker.share.advance();
   if (!frames.ok()) {
     return {CallCode::internal, frames.error().message};
@@ -346,6 +346,19 @@ CallStatus InferenceService::answer(Worker& worker, const InferRequest& request,
     addAnswer(*bundle_, worker.share.prediction(), worker.share.outputs(), reply);
   }
   return {};
+}
+
+CallStatus InferenceService::receive(Worker& worker, const InferRequest& request) const {
+  // What a worker keeps itself is of whatever stream it met last.
+  StreamHistory nothing(exchange_.channels.size());
+  const std::shared_ptr<ReceivedStream> stream = streams_->find(request.id);
+  std::unique_lock<std::mutex> lock;
+  if (stream != nullptr) lock = std::unique_lock(stream->mutex);
+  const Status received =
+      receiveFrames(worker.share, request.frames, stream != nullptr ? &stream->of : &nothing);
+  if (received.ok()) return {};
+  return {worker.share.lacksReference() ? CallCode::aborted : CallCode::invalid_argument,
+          received.error().message};
 }
 
 std::vector<TensorMetadata> InferenceService::inputs() const {

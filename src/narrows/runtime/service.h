@@ -17,6 +17,7 @@
 #include "narrows/runtime/answer_cache.h"
 #include "narrows/runtime/clock.h"
 #include "narrows/runtime/message.h"
+#include "narrows/runtime/stream_memory.h"
 #include "narrows/runtime/wire.h"
 
 namespace narrows {
@@ -32,6 +33,8 @@ struct ServiceOptions {
   /// Answers kept for repeated requests.
   std::size_t answers = 1024;
   std::size_t answer_bytes = std::size_t{16} << 20;
+  /// For earlier frames of streams, to which later ones refer.
+  std::size_t stream_bytes = std::size_t{256} << 20;
 };
 
 /// A tensor that the service takes or gives; an extent of -1 varies.
@@ -101,6 +104,7 @@ class InferenceService {
   void work(Worker& worker);
   InferReply compute(Worker& worker, const InferRequest& request) const;
   CallStatus answer(Worker& worker, const InferRequest& request, InferReply& reply) const;
+  CallStatus receive(Worker& worker, const InferRequest& request) const;
   /// Lets no further request join the job. The mutex is held.
   void close(const Job& job);
   void finish(const std::shared_ptr<Job>& job, const std::shared_ptr<const InferReply>& reply);
@@ -112,6 +116,7 @@ class InferenceService {
   Exchange exchange_;
   DeviceId device_;
   WireLimits request_limits_;
+  std::unique_ptr<StreamMemory> streams_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
