@@ -1,6 +1,7 @@
 #include "narrows/codec/context_cluster.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -10,6 +11,7 @@ namespace narrows {
 namespace {
 
 constexpr int kRounds = 8;
+constexpr std::size_t kMostRows = 256;
 /// Weight of every unit in a row before any was seen.
 constexpr float kFloor = 0.05F;
 /// Code length of units in a row that no context uses.
@@ -63,25 +65,45 @@ std::vector<UnitWeights> rowLengths(const std::vector<UnitWeights>& weights,
   return sums;
 }
 
-std::size_t bestRow(const UnitWeights& weights, const std::vector<UnitWeights>& lengths) {
-  std::size_t best = 0;
-  float best_length = 0;
+/// The code lengths of all rows for one unit after the other, so that the rows of a context are
+/// weighed side by side.
+std::vector<float> byUnit(const std::vector<UnitWeights>& lengths) {
+  std::vector<float> turned(lengths.size() * kUnitSymbols);
   for (std::size_t row = 0; row < lengths.size(); ++row) {
-    float length = 0;
-    for (std::size_t u = 0; u < kUnitSymbols; ++u) length += weights[u] * lengths[row][u];
-    if (row == 0 || length < best_length) {
-      best_length = length;
-      best = row;
-    }
+    for (std::size_t u = 0; u < kUnitSymbols; ++u)
+      turned[u * lengths.size() + row] = lengths[row][u];
   }
-  return best;
+  return turned;
+}
+
+/// The row with the shortest code for a context, the first of several; `turned` as of byUnit for
+/// `rows` rows.
+std::size_t bestRow(const UnitWeights& weights, const std::vector<float>& turned,
+                    std::size_t rows) {
+  std::array<float, kMostRows> sums = {};
+  for (std::size_t u = 0; u < kUnitSymbols; ++u) {
+    const float* lengths = turned.data() + u * rows;
+    for (std::size_t row = 0; row < rows; ++row) sums[row] += weights[u] * lengths[row];
+  }
+  // Several minima side by side: one alone would wait for itself at every row.
+  std::array<float, 16> least;
+  least.fill(sums[0]);
+  std::size_t row = 0;
+  for (; row + least.size() <= rows; row += least.size()) {
+    for (std::size_t i = 0; i < least.size(); ++i)
+      least[i] = sums[row + i] < least[i] ? sums[row + i] : least[i];
+  }
+  float best = *std::min_element(least.begin(), least.end());
+  for (; row < rows; ++row) best = std::min(best, sums[row]);
+  return static_cast<std::size_t>(std::find(sums.begin(), sums.begin() + rows, best) -
+                                  sums.begin());
 }
 
 }  // namespace
 
 std::vector<std::uint8_t> clusterContexts(const std::vector<UnitWeights>& weights,
                                           const std::vector<bool>& seen, std::size_t max_rows) {
-  NARROWS_ASSERT(max_rows >= 1 && max_rows <= 256);
+  NARROWS_ASSERT(max_rows >= 1 && max_rows <= kMostRows);
   std::vector<std::size_t> contexts;
   for (std::size_t c = 0; c < weights.size(); ++c) {
     if (seen[c]) contexts.push_back(c);
@@ -89,12 +111,15 @@ std::vector<std::uint8_t> clusterContexts(const std::vector<UnitWeights>& weight
   std::vector<std::size_t> row_of = startRows(weights, contexts, max_rows);
   std::vector<UnitWeights> lengths = rowLengths(weights, contexts, row_of, max_rows);
   for (int round = 0; contexts.size() > max_rows && round < kRounds; ++round) {
-    for (const std::size_t c : contexts) row_of[c] = bestRow(weights[c], lengths);
+    const std::vector<float> turned = byUnit(lengths);
+    for (const std::size_t c : contexts) row_of[c] = bestRow(weights[c], turned, max_rows);
     lengths = rowLengths(weights, contexts, row_of, max_rows);
   }
+  const std::vector<float> turned = byUnit(lengths);
   std::vector<std::uint8_t> rows(weights.size());
   for (std::size_t c = 0; c < weights.size(); ++c) {
-    rows[c] = static_cast<std::uint8_t>(seen[c] ? row_of[c] : bestRow(weights[c], lengths));
+    rows[c] =
+        static_cast<std::uint8_t>(seen[c] ? row_of[c] : bestRow(weights[c], turned, max_rows));
   }
   return rows;
 }

@@ -18,17 +18,27 @@ double topLevel(int bits) {
   return static_cast<double>((1 << bits) - 1);
 }
 
+/// Clamped before it is rounded, so that the compiler can use its conversion to integers, which
+/// cuts off towards zero.
 double nearestLevel(double value, const UniformLevels& levels, double top) {
-  return std::clamp(std::floor((value - levels.low) / levels.step + 0.5), 0.0, top);
+  return static_cast<int>(std::clamp((value - levels.low) / levels.step + 0.5, 0.0, top));
 }
 
 double squaredError(std::span<const WeightedValue> points, const UniformLevels& levels,
                     double top) {
+  // In blocks, whose terms are independent of one another; they are added in the order of the
+  // points.
+  std::array<double, 64> terms;
   double sum = 0;
-  for (const WeightedValue& point : points) {
-    const double distance =
-        point.value - (levels.low + levels.step * nearestLevel(point.value, levels, top));
-    sum += point.weight * distance * distance;
+  for (std::size_t begin = 0; begin < points.size(); begin += terms.size()) {
+    const std::size_t count = std::min(terms.size(), points.size() - begin);
+    for (std::size_t i = 0; i < count; ++i) {
+      const WeightedValue& point = points[begin + i];
+      const double distance =
+          point.value - (levels.low + levels.step * nearestLevel(point.value, levels, top));
+      terms[i] = point.weight * distance * distance;
+    }
+    for (std::size_t i = 0; i < count; ++i) sum += terms[i];
   }
   return sum;
 }

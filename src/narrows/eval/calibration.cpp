@@ -4,6 +4,7 @@
 
 #include "narrows/codec/context_tables.h"
 #include "narrows/codec/quantizer.h"
+#include "narrows/eval/node_maps.h"
 #include "narrows/eval/parallel.h"
 #include "narrows/eval/piece_runner.h"
 #include "narrows/graph/extract.h"
@@ -32,12 +33,6 @@ std::size_t sampleStride(std::span<const TensorType> types, std::size_t pictures
   for (const TensorType& type : types) bytes += type.bytes();
   const std::size_t most = std::clamp<std::size_t>(kMostSampleBytes / bytes, 1, kMostSamples);
   return (pictures + most - 1) / most;
-}
-
-Tensor copyOf(TensorView map) {
-  Tensor copy(map.type());
-  std::copy(map.bytes().begin(), map.bytes().end(), copy.mutableView().bytes().begin());
-  return copy;
 }
 
 Result<ByteVector> fitContextTables(const FeatureInterface& interface,

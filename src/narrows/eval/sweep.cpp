@@ -193,11 +193,18 @@ Result<CutSweep> Sweep::measureCut(const FittedCut& fitted, const CutScope& scop
         CutWorker& worker = workers[worker_index];
         const std::size_t index = turn * total / count;
         NARROWS_TRY(picture, pictures_.get(index));
-        const Tensor input = normalizeImage(picture.image, description_->preprocessing);
-        const TensorView view = input.view();
-        const Seconds start = FrameClock::now();
-        NARROWS_TRY(maps, worker.node.run({&view, 1}));
-        worker.node_time += FrameClock::now() - start;
+        std::span<const TensorView> maps;
+        if (scope.kept && scope.kept->has(index)) {
+          maps = scope.kept->of(index);
+        } else {
+          const Tensor input = normalizeImage(picture.image, description_->preprocessing);
+          const TensorView view = input.view();
+          const Seconds start = FrameClock::now();
+          NARROWS_TRY(made, worker.node.run({&view, 1}));
+          worker.node_time += FrameClock::now() - start;
+          if (scope.kept) scope.kept->keep(index, made);
+          maps = made;
+        }
         for (std::size_t q = 0; q < quantizers; ++q) {
           auto& meters = worker.meters[q];
           for (std::size_t c = 0; c < meters.size(); ++c) {

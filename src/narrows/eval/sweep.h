@@ -12,6 +12,7 @@
 #include "narrows/engine/engine.h"
 #include "narrows/eval/accuracy.h"
 #include "narrows/eval/calibration.h"
+#include "narrows/eval/node_maps.h"
 #include "narrows/eval/pictures.h"
 #include "narrows/graph/cuts.h"
 #include "narrows/vision/description.h"
@@ -50,6 +51,9 @@ struct CutScope {
   std::size_t pictures = 0;
   /// Whether accuracies are wanted; only over all pictures.
   bool score = true;
+  /// Of the cut: maps that it has are not computed again, others are added. Without any computed,
+  /// the node's time is 0.
+  NodeMaps* kept = nullptr;
 };
 
 /// Frames of one coder, framing included; all tensors of the cut together. Measured.
@@ -119,6 +123,7 @@ class Sweep {
                               const ModelDescription& description, const DataSet& data,
                               const SweepOptions& options, const Progress& progress = {});
 
+  const Graph& graph() const { return *graph_; }
   const SweepBaseline& baseline() const { return baseline_; }
 
   /// Calibrates interfaces for these quantizers and coders, at least one of each.

@@ -1,11 +1,27 @@
 #include "narrows/explore/sweep_meter.h"
 
 namespace narrows {
+namespace {
+
+constexpr std::size_t kMostMapsBytes = std::size_t{512} << 20;
+
+}  // namespace
+
+NodeMaps* SweepMeter::mapsOf(std::size_t cut) {
+  if (const auto kept = maps_.find(cut); kept != maps_.end()) return &kept->second;
+  const std::size_t pictures = sweep_->baseline().pictures;
+  std::size_t bytes = 0;
+  for (const ValueId value : space_->cuts[cut].values)
+    bytes += sweep_->graph().type(value).bytes() * pictures;
+  if (bytes > kMostMapsBytes - maps_bytes_) return nullptr;
+  maps_bytes_ += bytes;
+  return &maps_.try_emplace(cut, pictures).first->second;
+}
 
 Result<DesignMeter::CutFrames> SweepMeter::frames(std::size_t cut) {
   NARROWS_TRY(fitted,
               sweep_->fitCut(space_->cuts[cut], *calibration_, space_->quantizers, space_->coders));
-  NARROWS_TRY(measured, sweep_->measureCut(fitted, {space_->coded_pictures, false}));
+  NARROWS_TRY(measured, sweep_->measureCut(fitted, {space_->coded_pictures, false, nullptr}));
   CutFrames frames;
   frames.times = {measured.node_time, measured.server_time};
   for (std::size_t q = 0; q < measured.rows.size(); ++q) {
@@ -35,7 +51,7 @@ Result<AccuracyRow> SweepMeter::accuracy(std::size_t cut, std::size_t quantizer)
     NARROWS_TRY(made, sweep_->fitCut(space_->cuts[cut], *calibration_, quantizers, coders));
     fitted = std::move(made);
   }
-  NARROWS_TRY(measured, sweep_->measureCut(fitted, {}));
+  NARROWS_TRY(measured, sweep_->measureCut(fitted, {0, true, mapsOf(cut)}));
   const Accuracy& accuracy = measured.rows[0].accuracy;
   return AccuracyRow{names_->cuts[cut], names_->quantizers[quantizer], accuracy.primary,
                      accuracy.secondary};

@@ -28,12 +28,18 @@ class SweepMeter final : public DesignMeter {
   Result<AccuracyRow> accuracy(std::size_t cut, std::size_t quantizer) override;
 
  private:
+  /// Where the maps of a cut are kept, or null when they are too large.
+  NodeMaps* mapsOf(std::size_t cut);
+
   Sweep* sweep_;
   PictureSource* calibration_;
   const Space* space_;
   const DesignSpace* names_;
   /// Interfaces that `frames` has fitted, without their coders; by cut and quantizer.
   std::map<std::pair<std::size_t, std::size_t>, std::vector<FeatureInterface>> fitted_;
+  /// Maps of the cuts whose accuracy was asked for, while there is room.
+  std::map<std::size_t, NodeMaps> maps_;
+  std::size_t maps_bytes_ = 0;
 };
 
 }  // namespace narrows
