@@ -69,7 +69,7 @@ trained_baseline() {
 
 # The five cuts of Tiny YOLOv3 (the likely j = 1 .. 5) and epochs of a run of this setting.
 CUTS=(pool1 pool2 pool3 pool4 conv5)
-if [[ $SETTING == full ]]; then EPOCHS=60 TRIALS=6 TRIAL_EPOCHS=20; else EPOCHS=5 TRIALS=3 TRIAL_EPOCHS=2; fi
+if [[ $SETTING == full ]]; then EPOCHS=60; else EPOCHS=5; fi
 
 # bccd: what all runs on bccd-voc share.
 bccd() {

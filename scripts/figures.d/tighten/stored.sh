@@ -75,15 +75,20 @@ fi
 # Classification: the row with the fewest bytes among those that lose less than a point, and the
 # smallest picture file of either format with which the uncut network loses no more than it.
 tcl=$(results tcl)
-test=$(dirname "${tcl:-.}")/test.json
-if [[ -n $tcl && -f $test ]]; then
-  stored "$tcl" --slurpfile test "$test" '.[0] as $first | $test[0] as $rows |
+# classification MODEL PREFIX: figures of the study of MODEL.
+classification() {
+  local test
+  test=$(dirname "${tcl:-.}")/test-$1.json
+  [[ -n $tcl && -f $test ]] || return 0
+  stored "$tcl" --slurpfile test "$test" --arg prefix "$2" '.[0] as $first | $test[0] as $rows |
     ([$rows[1:][] | select((.what | endswith(".narrows")) and .drop_points < 1)] | min_by(.mean_bytes))
       as $best | select($best != null) |
     (def file($format): [$rows[] | select((.what | startswith($format)) and
                          .accuracy_percent >= $best.accuracy_percent)] | min_by(.mean_bytes);
-     {name: "cls_best_drop_points", value: $best.drop_points, unit: "points"},
-     {name: "cls_best_bytes", value: $best.mean_bytes, unit: "B"},
+     {name: "\($prefix)_best_drop_points", value: $best.drop_points, unit: "points"},
+     {name: "\($prefix)_best_bytes", value: $best.mean_bytes, unit: "B"},
      (("jpeg", "webp") as $format | file($format) | select(. != null) |
-       {name: "cls_\($format)_bytes", value: .mean_bytes, unit: "B"})) | $first + .'
-fi
+       {name: "\($prefix)_\($format)_bytes", value: .mean_bytes, unit: "B"})) | $first + .'
+}
+classification resnet20-cifar10 cls
+classification mobilenetv2-imagenet cls_mobilenetv2
