@@ -16,20 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Options of the network, as every step takes them.
-std::vector<std::string> modelWords(const ModelOptions& model) {
-  std::vector<std::string> words = {model.model, "--seed", std::to_string(model.seed)};
-  const auto add = [&](const char* option, const std::string& value) {
-    if (value.empty()) return;
-    words.emplace_back(option);
-    words.push_back(value);
-  };
-  add("--weights", model.weights);
-  add("--description", model.description);
-  for (const std::string& pass : model.without_passes) add("--without-pass", pass);
-  return words;
-}
-
 /// The arguments without `--out`, which is this command's own.
 std::vector<std::string> withoutOut(std::span<const std::string> arguments) {
   std::vector<std::string> kept;
@@ -103,7 +89,7 @@ class Method {
 Status design(const ExploreCommand& options, const std::string& out,
               std::span<const std::string> arguments) {
   NARROWS_TRY(method, Method::create(out));
-  const std::vector<std::string> model = modelWords(options.model);
+  const std::vector<std::string> model = modelArguments(options.model);
 
   std::vector<std::string> analyze = {"analyze"};
   analyze.insert(analyze.end(), model.begin(), model.end());
@@ -156,8 +142,6 @@ int runDesign(std::span<const std::string> arguments) {
       "narrows design bccd.onnx --data bccd-voc --split val --device raspberry-pi4 --link ble5 \\\n"
       "      --goal energy --max-drop 3 --train-budget 30 --out camera");
   ExploreCommand options;
-  options.cost.server = "gpu-server";
-  options.interfaces.quantizers = {"uniform", "two_level"};
   addExploreOptions(parser.app(), options);
   std::string out;
   parser.app()

@@ -221,8 +221,6 @@ int runExplore(std::span<const std::string> arguments) {
       "  narrows explore bccd.onnx --data bccd-voc --split val --device raspberry-pi4 --bits 1,2 "
       "--train-budget 30");
   ExploreCommand options;
-  options.cost.server = "gpu-server";
-  options.interfaces.quantizers = {"uniform", "two_level"};
   addExploreOptions(parser.app(), options);
   if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run)
     return Arguments::exitCode(outcome);

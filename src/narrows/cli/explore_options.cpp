@@ -80,6 +80,8 @@ void addTrainingBudget(CLI::App& app, ExploreCommand& options) {
 }  // namespace
 
 void addExploreOptions(CLI::App& app, ExploreCommand& options) {
+  options.cost.server = "gpu-server";
+  options.interfaces.quantizers = {"uniform", "two_level"};
   addModelOptions(app, options.model);
   addDataOptions(app, options.data, true);
   addCalibrationOptions(app, options.calibration);

@@ -204,6 +204,19 @@ void addModelOptions(CLI::App& app, ModelOptions& options) {
                  "Leave out a clean-up pass; may be repeated");
 }
 
+std::vector<std::string> modelArguments(const ModelOptions& options) {
+  std::vector<std::string> words = {options.model, "--seed", std::to_string(options.seed)};
+  const auto add = [&](const char* option, const std::string& value) {
+    if (value.empty()) return;
+    words.emplace_back(option);
+    words.push_back(value);
+  };
+  add("--weights", options.weights);
+  add("--description", options.description);
+  for (const std::string& pass : options.without_passes) add("--without-pass", pass);
+  return words;
+}
+
 Result<LoadedModel> loadModel(const ModelOptions& options) {
   NARROWS_TRY(raw, readRawModel(options));
   LoadedModel model{

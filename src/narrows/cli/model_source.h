@@ -45,6 +45,8 @@ std::string zooSummary();
 
 /// Adds the positional MODEL and the options that belong to it.
 void addModelOptions(CLI::App& app, ModelOptions& options);
+/// The words that make `addModelOptions` read these options again, for another command.
+std::vector<std::string> modelArguments(const ModelOptions& options);
 
 /// Reads, simplifies and names the model. The description comes from the option, else MODEL.toml or
 /// STEM.toml beside the model, else the shipped one of that stem, else the sections of a .cfg.

@@ -10,6 +10,7 @@
 #include "narrows/bundle/sha256.h"
 #include "narrows/cli/child_process.h"
 #include "narrows/cli/interface_options.h"
+#include "narrows/cli/label_loss.h"
 #include "narrows/eval/frame_meter.h"
 
 namespace narrows {
@@ -17,25 +18,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A trained group as the store's rows name it.
+/// What was measured of a trained group.
 struct TrainedPoint {
-  std::string cut;
-  std::string quantizer;
   double percent = 0;
   double bytes = 0;
 };
-
-bool headCanBeTrained(const ModelDescription& description) {
-  switch (description.head.kind) {
-    case HeadKind::classification:
-    case HeadKind::yolov2:
-    case HeadKind::yolov3:
-    case HeadKind::yolov10:
-      return true;
-    default:
-      return false;
-  }
-}
 
 class Rung {
  public:
@@ -99,8 +86,7 @@ class Rung {
     std::optional<TrainedPoint> point;
     NARROWS_TRY(rows, setting_.store->accuracies());
     for (const AccuracyRow& row : rows) {
-      if (row.cut == name && row.quantizer == quantizer)
-        point = TrainedPoint{name, quantizer, row.primary, 0};
+      if (row.cut == name && row.quantizer == quantizer) point = TrainedPoint{row.primary, 0};
     }
     if (!point) return point;
     NARROWS_TRY(frames, setting_.store->frames());
@@ -141,7 +127,6 @@ class Rung {
     const ExploreCommand& command = *setting_.command;
     const QuantizerSpec& quantizer = (*setting_.quantizers)[at.quantizer];
     std::vector<std::string> words = {"tighten",
-                                      command.model.model,
                                       "--cut",
                                       setting_.space->cuts[at.cut],
                                       "--bits",
@@ -164,8 +149,6 @@ class Rung {
                                       std::to_string(command.train_batch),
                                       "--rate",
                                       fmt::format("{}", command.train_rate),
-                                      "--seed",
-                                      std::to_string(command.model.seed),
                                       "--engine",
                                       command.engine,
                                       "--json",
@@ -176,9 +159,9 @@ class Rung {
       words.emplace_back(option);
       words.push_back(value);
     };
-    add("--weights", command.model.weights);
-    add("--description", command.model.description);
-    if (setting_.data->truth == TruthKind::none || !headCanBeTrained(*setting_.description)) {
+    const std::vector<std::string> model = modelArguments(command.model);
+    words.insert(words.end(), model.begin(), model.end());
+    if (setting_.data->truth == TruthKind::none || !hasLabelLoss(setting_.description->head.kind)) {
       add("--teacher", command.model.model);
       add("--teacher-weights", command.model.weights);
       words.emplace_back("--no-labels");

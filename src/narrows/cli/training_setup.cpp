@@ -1,6 +1,7 @@
 #include "narrows/cli/training_setup.h"
 
 #include "narrows/base/thread_pool.h"
+#include "narrows/cli/label_loss.h"
 #include "narrows/torch/network.h"
 
 namespace narrows {
@@ -23,6 +24,15 @@ Result<DataSet> openTrainingData(const DataSourceOptions& options,
     if (data.ok()) return data;
   }
   return openData(options, description);
+}
+
+template <typename BoxTask>
+BoxTask ofBoxes(const ModelDescription& description) {
+  BoxTask task;
+  task.head = description.head;
+  task.width = description.preprocessing.width;
+  task.height = description.preprocessing.height;
+  return task;
 }
 
 }  // namespace
@@ -77,31 +87,17 @@ LearningRate learningRate(const TrainingOptions& options) {
 
 Result<Task> makeTask(const ModelDescription& description, const TrainingOptions& options) {
   const Head& head = description.head;
-  switch (head.kind) {
-    case HeadKind::classification:
-      return Task(ClassificationTask{options.smoothing, head.class_offset, head.softmax});
-    case HeadKind::yolov2:
-    case HeadKind::yolov3: {
-      DetectionTask task;
-      task.head = head;
-      task.width = description.preprocessing.width;
-      task.height = description.preprocessing.height;
-      return Task(task);
-    }
-    case HeadKind::yolov10: {
-      DualTask task;
-      task.head = head;
-      task.width = description.preprocessing.width;
-      task.height = description.preprocessing.height;
-      return Task(task);
-    }
-    default:
-      // Any network can imitate a teacher.
-      if (options.no_labels && !options.teacher.empty()) return Task();
-      return makeError(
-          "a head of kind {} is trained without labels only: give --teacher and --no-labels",
-          toString(head.kind));
+  if (!hasLabelLoss(head.kind)) {
+    // Any network can imitate a teacher.
+    if (options.no_labels && !options.teacher.empty()) return Task();
+    return makeError(
+        "a head of kind {} is trained without labels only: give --teacher and --no-labels",
+        toString(head.kind));
   }
+  if (head.kind == HeadKind::classification)
+    return Task(ClassificationTask{options.smoothing, head.class_offset, head.softmax});
+  if (head.kind == HeadKind::yolov10) return Task(ofBoxes<DualTask>(description));
+  return Task(ofBoxes<DetectionTask>(description));
 }
 
 Result<TrainerOptions> trainerOptions(const TrainingSetup& setup, const TrainingOptions& options) {

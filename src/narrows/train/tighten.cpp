@@ -73,7 +73,11 @@ class Tightener {
       design.graph = std::move(halved);
       NARROWS_CHECK(tell("half precision", design));
     }
-    NARROWS_TRY(split, splitOf(design));
+    if (!last_) {  // nothing was asked for
+      NARROWS_TRY(measured, measure(design));
+      last_ = std::move(measured);
+    }
+    NARROWS_TRY(split, splitOf(design, *last_));
     result_.split = std::move(split);
     return std::move(result_);
   }
@@ -171,11 +175,11 @@ class Tightener {
 
   Status tell(std::string stage, const Design& design) {
     NARROWS_TRY(measured, measure(design));
-    return addRow(std::move(stage), measured);
+    last_ = std::move(measured);
+    return addRow(std::move(stage), *last_);
   }
 
-  Result<SplitModel> splitOf(const Design& design) {
-    NARROWS_TRY(measured, measure(design));
+  Result<SplitModel> splitOf(const Design& design, const Measured& measured) const {
     if (!request_.half_weights) return splitAt(measured.graph, measured.cut, measured.interfaces);
     // Simplifying would widen the weights and fold the normalisations into them.
     NARROWS_TRY(cut, findCut(design.graph, design.cut));
@@ -492,6 +496,7 @@ class Tightener {
   std::optional<PictureSource> pictures_;
   Graph uncut_;
   std::vector<std::string> shared_;
+  std::optional<Measured> last_;  // of the stage told last
   TightenResult result_;
 };
 
