@@ -35,7 +35,8 @@ constexpr std::string_view kUsage =
     "  --seed     of the inputs and of the order of runs, default 1\n"
     "  --ort      libonnxruntime.so.1; default $NARROWS_ORT_LIBRARY\n"
     "  --profile  no ONNX Runtime: only ours, and the least time of each of its parts\n"
-    "  --int8     with --profile: in 8-bit integers, ranges from the inputs\n";
+    "  --int8     with --profile: in 8-bit integers, ranges from the inputs\n"
+    "  --bf16     with --profile: in bf16\n";
 
 struct Options {
   std::vector<std::size_t> threads{1, 2};
@@ -44,6 +45,7 @@ struct Options {
   std::string library;
   bool profile = false;
   bool int8 = false;
+  bool bf16 = false;
   std::vector<std::string> models;
 };
 
@@ -68,8 +70,8 @@ Result<Options> parseOptions(std::span<const std::string_view> arguments) {
       options.profile = true;
       continue;
     }
-    if (name == "--int8") {
-      options.int8 = true;
+    if (name == "--int8" || name == "--bf16") {
+      (name == "--int8" ? options.int8 : options.bf16) = true;
       continue;
     }
     if (++i == arguments.size()) return makeError("{} needs a value", name);
@@ -95,7 +97,8 @@ Result<Options> parseOptions(std::span<const std::string_view> arguments) {
     }
   }
   if (options.models.empty()) return makeError("no model given");
-  if (options.int8 && !options.profile) return makeError("--int8 goes with --profile");
+  if ((options.int8 || options.bf16) && !options.profile)
+    return makeError("--int8 and --bf16 go with --profile");
   if (options.rounds == 0) return makeError("--rounds must be 1 or more");
   return options;
 }
@@ -199,6 +202,7 @@ Result<Contest> prepare(const Engine& engine, OnnxRuntime* runtime, const std::s
   }
   EngineOptions engine_options;
   engine_options.threads = threads;
+  engine_options.bf16 = options.bf16;
   const std::vector<TensorView> views(contest.inputs.begin(), contest.inputs.end());
   if (options.int8) {
     NARROWS_TRY(finder, RangeFinder::create(engine, graph, threads));

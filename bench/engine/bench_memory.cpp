@@ -3,6 +3,7 @@
 // memory back.
 //
 //   bench_memory growth MODEL [ENGINE] growth of resident memory by compiling and running
+//   bench_memory again MODEL [ENGINE]  what a second program of the same model takes
 //   bench_memory write MODEL FILE      the model as FILE with its weights beside it
 //   bench_memory run FILE [KEPT]       compiles and runs FILE, keeping KEPT bytes of weights
 
@@ -89,7 +90,9 @@ Status growth(const std::string& name, std::string_view engine_name) {
   malloc_trim(0);
   const double grown = statusMegabytes("VmRSS") - before - borders;
   const ProgramMemory memory = program->memory();
-  const double said = static_cast<double>(memory.weights + memory.arena + memory.scratch) / 1e6;
+  const double said =
+      static_cast<double>(memory.weights - memory.shared_weights + memory.arena + memory.scratch) /
+      1e6;
   const double error = std::abs(said - grown);
   fmt::print(stderr,
              "{:<26} says {:8.2f} MB (weights {:.2f}, arena {:.2f}, scratch {:.2f}), grew by "
@@ -101,6 +104,45 @@ Status growth(const std::string& name, std::string_view engine_name) {
   figure("memory_grown_mb", grown, "MB", name);
   figure("memory_error_mb", error, "MB", name);
   figure("memory_error_percent", 100 * error / grown, "%", name);
+  return {};
+}
+
+/// A second program of the same weights, read anew: its time to compile, and what it adds.
+Status again(const std::string& name, std::string_view engine_name) {
+  NARROWS_TRY(engine, makeEngine(engine_name));
+  const auto compile = [&](const Graph& graph, double& ms) -> Result<std::unique_ptr<Program>> {
+    const auto before = std::chrono::steady_clock::now();
+    NARROWS_TRY(program, engine->compile(graph, {}));
+    ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before)
+             .count();
+    return std::move(program);
+  };
+  NARROWS_TRY(graph, read(name));
+  NARROWS_TRY(copy, read(name));
+  double first_ms = 0;
+  double second_ms = 0;
+  NARROWS_TRY(first, compile(graph, first_ms));
+  Run run(*first);
+  NARROWS_CHECK(run.once(*first));
+  malloc_trim(0);
+  const double before = statusMegabytes("VmRSS");
+  NARROWS_TRY(second, compile(copy, second_ms));
+  for (int i = 0; i < 3; ++i) NARROWS_CHECK(run.once(*second));
+  malloc_trim(0);
+  const double grown = statusMegabytes("VmRSS") - before;
+  const ProgramMemory memory = second->memory();
+  const double said =
+      static_cast<double>(memory.weights - memory.shared_weights + memory.arena + memory.scratch) /
+      1e6;
+  fmt::print(stderr,
+             "{:<26} {:.2f} of {:.2f} MB of weights shared; says {:.2f} MB, grew by {:.2f} MB; "
+             "compiled in {:.1f} and {:.1f} ms\n",
+             name, static_cast<double>(memory.shared_weights) / 1e6,
+             static_cast<double>(memory.weights) / 1e6, said, grown, first_ms, second_ms);
+  figure("second_said_mb", said, "MB", name);
+  figure("second_grown_mb", grown, "MB", name);
+  figure("first_compile_ms", first_ms, "ms", name);
+  figure("second_compile_ms", second_ms, "ms", name);
   return {};
 }
 
@@ -137,11 +179,14 @@ Status run(std::span<const std::string> arguments) {
   if (arguments.size() == 2 && arguments[0] == "growth")
     return growth(arguments[1], defaultEngineName());
   if (arguments.size() == 3 && arguments[0] == "growth") return growth(arguments[1], arguments[2]);
+  if (arguments.size() == 2 && arguments[0] == "again")
+    return again(arguments[1], defaultEngineName());
+  if (arguments.size() == 3 && arguments[0] == "again") return again(arguments[1], arguments[2]);
   if (arguments.size() == 3 && arguments[0] == "write") return write(arguments[1], arguments[2]);
   if (arguments.size() == 2 && arguments[0] == "run") return stream(arguments[1], std::nullopt);
   if (arguments.size() == 3 && arguments[0] == "run")
     return stream(arguments[1], std::stoull(arguments[2]));
-  return makeError("growth MODEL, write MODEL FILE, or run FILE [KEPT]");
+  return makeError("growth MODEL, again MODEL, write MODEL FILE, or run FILE [KEPT]");
 }
 
 }  // namespace

@@ -21,10 +21,18 @@ largest_error() {
 figure memory_error_percent_max "$(largest_error "$WORK/growth.jsonl")" %
 figure xnnpack_memory_error_percent_max "$(largest_error "$WORK/xnnpack.jsonl")" %
 
+"$memory" again zoo:resnet50@224 >"$WORK/again.jsonl"
+value() { jq -s --arg name "$2" 'map(select(.name == $name))[0].value' "$1"; }
+for name in second_said_mb second_grown_mb; do
+  figure "resnet50_$name" "$(value "$WORK/again.jsonl" $name)" MB
+done
+figure resnet50_second_compile_ratio "$(jq -n \
+  --argjson a "$(value "$WORK/again.jsonl" second_compile_ms)" \
+  --argjson b "$(value "$WORK/again.jsonl" first_compile_ms)" '$a / $b')" ratio
+
 "$memory" write zoo:vgg16@224 "$WORK/vgg16.onnx"
 "$memory" run "$WORK/vgg16.onnx" >"$WORK/whole.jsonl"
 "$memory" run "$WORK/vgg16.onnx" 36000000 >"$WORK/stream.jsonl"
-value() { jq -s --arg name "$2" 'map(select(.name == $name))[0].value' "$1"; }
 figure vgg16_stream_rss_mb "$(value "$WORK/stream.jsonl" peak_rss_mb)" MB
 figure vgg16_whole_rss_mb "$(value "$WORK/whole.jsonl" peak_rss_mb)" MB
 figure vgg16_stream_slowdown "$(jq -n --argjson a "$(value "$WORK/stream.jsonl" run_ms)" \

@@ -34,7 +34,7 @@ constexpr std::array kCommands = {
 #ifdef NARROWS_WORKBENCH
     Command{"analyze", "print a model's layers and every place where it can be cut", runAnalyze},
     Command{"design", "the whole method: analyze, explore, tighten, deploy, report", runDesign},
-    Command{"engine", "accuracy, time and memory of int8 or streamed weights", runEngine},
+    Command{"engine", "accuracy, time and memory of int8, bf16 or streamed weights", runEngine},
     Command{"eval", "score cuts x bits x coders on a data set", runEval},
     Command{"explore", "find the designs that nothing beats, and the best for a goal", runExplore},
     Command{"measure", "run splits over a shaped link, prediction beside", runMeasure},

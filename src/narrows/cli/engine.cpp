@@ -24,6 +24,7 @@ struct EngineCommand {
   std::string engine{defaultEngineName()};
   std::size_t threads = 1;
   bool int8 = false;
+  bool bf16 = false;
   double keep_weights = -1;
 };
 
@@ -35,8 +36,8 @@ void addRun(Table& table, std::string_view what, const EngineRun& run) {
 }
 
 Status check(const EngineCommand& command) {
-  if (!command.int8 && command.keep_weights < 0)
-    return makeError("nothing to compare: give --int8 or --keep-weights");
+  if (!command.int8 && !command.bf16 && command.keep_weights < 0)
+    return makeError("nothing to compare: give --int8, --bf16 or --keep-weights");
   NARROWS_TRY(model, loadModel(command.model));
   NARROWS_TRY(description, requireDescription(model));
   NARROWS_TRY(data, openData(command.data, description));
@@ -44,7 +45,8 @@ Status check(const EngineCommand& command) {
   NARROWS_TRY(calibration, openCalibration(command.calibration, command.data, description));
   NARROWS_TRY(engine, makeEngine(command.engine));
   EngineCheckOptions options;
-  options.int8 = command.int8;
+  if (command.int8) options.precision = Precision::int8;
+  if (command.bf16) options.precision = Precision::bf16;
   options.threads = command.threads;
   if (command.keep_weights >= 0)
     options.kept_weights = static_cast<std::size_t>(command.keep_weights * kMegabyte);
@@ -60,7 +62,8 @@ Status check(const EngineCommand& command) {
                {"arena_mb", "arena MB", 2},
                {"scratch_mb", "scratch MB", 2}});
   addRun(table, "plain", result.plain);
-  addRun(table, command.int8 ? "int8" : "streamed", result.changed);
+  addRun(table, options.precision == Precision::f32 ? "streamed" : toString(options.precision),
+         result.changed);
   const OutputFormat format = command.output.format();
   fmt::print("{}", table.text(format));
   if (format == OutputFormat::terminal) {
@@ -86,13 +89,16 @@ int runEngine(std::span<const std::string> arguments) {
       "Run a whole network on a data set plainly and with an option of the engine, and "
       "compare accuracy, time and memory.",
       "narrows engine mobilenetv2-imagenet.onnx --data imagenet-1k-samples-256 --int8\n"
+      "  narrows engine yolox_nano.onnx --data coco128 --bf16\n"
       "  narrows engine zoo:vgg16 --data pictures/ --keep-weights 40");
   EngineCommand command;
   CLI::App& app = parser.app();
   addModelOptions(app, command.model);
   addDataOptions(app, command.data, true);
   addCalibrationOptions(app, command.calibration);
-  app.add_flag("--int8", command.int8, "Multiply 8-bit integers");
+  auto* int8 = app.add_flag("--int8", command.int8, "Multiply 8-bit integers");
+  app.add_flag("--bf16", command.bf16, "Multiply bf16: f32 rounded to 8 significant bits")
+      ->excludes(int8);
   app.add_option("--keep-weights", command.keep_weights,
                  "Most MB of packed weights to keep; the rest is packed in every run")
       ->check(CLI::NonNegativeNumber);

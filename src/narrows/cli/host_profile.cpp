@@ -44,7 +44,7 @@ std::vector<Tensor> cloned(const std::vector<Tensor>& tensors) {
 
 Result<TimedNetwork> prepare(const Engine& engine, const NamedGraph& model,
                              const HostProfileOptions& options) {
-  const LayerTimerOptions how{options.threads, options.int8};
+  const LayerTimerOptions how{options.threads, options.precision};
   TimedNetwork network;
   network.name = model.name;
   NARROWS_CHECK(addPiece(engine, how, {"whole", {}, 0, {}, {}}, model.graph,
@@ -149,7 +149,7 @@ DeviceModel profileOf(const HostProfileOptions& options, const Engine& engine, D
                       std::span<const TimedNetwork> networks, std::size_t layers) {
   const std::string setting =
       fmt::format("{}, {}, {} thread{}, {}", processorName(), engine.name(), options.threads,
-                  options.threads == 1 ? "" : "s", options.int8 ? "int8" : "f32");
+                  options.threads == 1 ? "" : "s", toString(options.precision));
   const std::string source =
       fmt::format("narrows profile, {}, least of {} runs", setting, options.runs);
   const std::string fitted =

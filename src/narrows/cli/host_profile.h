@@ -11,14 +11,14 @@
 #include "narrows/base/result.h"
 #include "narrows/cost/device_model.h"
 #include "narrows/engine/engine.h"
+#include "narrows/engine/precision.h"
 #include "narrows/graph/graph.h"
 
 namespace narrows {
 
 struct HostProfileOptions {
   std::size_t threads = 1;
-  /// Multiply 8-bit integers.
-  bool int8 = false;
+  Precision precision = Precision::f32;
   /// Of each piece, in turn.
   std::size_t runs = 20;
   /// Places where each network is cut, evenly spread over its MACs.

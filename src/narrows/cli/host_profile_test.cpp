@@ -29,7 +29,7 @@ TEST_P(HostProfileTest, PricesWhatWasMeasured) {
   const std::vector<NamedGraph> networks{network("zoo:squeezenet@64,width=0.25"),
                                          network("zoo:mobilenetv2@64,width=0.25")};
   HostProfileOptions options;
-  options.int8 = GetParam();
+  options.precision = GetParam() ? Precision::int8 : Precision::f32;
   options.runs = 5;
   options.cuts = 2;
   std::size_t steps = 0;

@@ -132,8 +132,9 @@ int runProfile(std::span<const std::string> arguments) {
   app.add_option("--threads", command.host.threads, "Threads of a run")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--dtype", command.dtype, "f32, or int8: multiply 8-bit integers")
-      ->check(CLI::IsMember({"f32", "int8"}))
+  app.add_option("--dtype", command.dtype,
+                 "What is multiplied: f32, bf16, or int8, integers of 8 bits")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
       ->capture_default_str();
   app.add_option("--runs", command.host.runs, "Runs of each piece; the least time counts")
       ->check(CLI::Range(1, 10'000))
@@ -147,7 +148,7 @@ int runProfile(std::span<const std::string> arguments) {
   addOutputOptions(app, command.format);
   if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run)
     return Arguments::exitCode(outcome);
-  command.host.int8 = command.dtype == "int8";
+  command.host.precision = *parsePrecision(command.dtype);
   if (const Status status = profileHost(command); !status.ok())
     return reportFailure("profile", status.error());
   return kExitOk;

@@ -16,8 +16,9 @@ class RangeFinder {
   /// Runs the graph on one set of inputs.
   Status observe(std::span<const TensorView> inputs);
 
-  /// Halfway between the mean over the runs of each value's smallest and largest number and those
-  /// of all runs: single outliers of single runs count little. Values that 8 bits hold badly are
+  /// Of an input, its smallest and largest number. Of other values, halfway between the mean over
+  /// the runs of each one's smallest and largest number and those of all runs: single outliers of
+  /// single runs count little. Values that 8 bits hold badly are
   /// left out, so that their layers stay in f32: those of which the rounding of 255 even steps
   /// (noise of step^2 / 12; Bennett, Spectra of Quantized Signals, 1948) comes within 35 dB.
   ValueRanges ranges() const;
@@ -35,8 +36,12 @@ class RangeFinder {
     double lowest = 0;
     double highest = 0;
     double squares = 0;  // means of each run
+
+    void add(std::span<const float> values);
   };
   std::vector<Seen> seen_;
+  std::vector<std::string> inputs_;  // names; empty for inputs that are not f32
+  std::vector<Seen> seen_inputs_;
   std::size_t runs_ = 0;
 };
 

@@ -40,6 +40,10 @@ struct EngineOptions {
   /// weights scaled for each result channel, values for each tensor. The first layer and grouped
   /// convolutions stay in f32. Null: everything does, as on the reference engine always.
   std::shared_ptr<const ValueRanges> int8_ranges = {};
+  /// Convolutions and products multiply bf16, numbers of f32 rounded to 8 significant bits, and sum
+  /// in f32; grouped convolutions and a first layer of few channels stay in f32. Not with
+  /// `int8_ranges`. An error of `compile` where the engine or the processor has no such kernels.
+  bool bf16 = false;
 };
 
 /// What a program holds, in bytes.
@@ -50,6 +54,9 @@ struct ProgramMemory {
   std::size_t arena = 0;
   /// Work space of kernels, and weights while they are packed for one layer.
   std::size_t scratch = 0;
+  /// Of the weights, those that programs of this engine held in the same form when this one was
+  /// compiled, or that several of its layers have in common: they take no memory of their own.
+  std::size_t shared_weights = 0;
 };
 
 /// Nodes that an engine computes together, by name.
@@ -57,8 +64,8 @@ struct ProgramPart {
   std::vector<std::string> nodes;
 };
 
-/// A graph made ready to run. Not safe for two runs at once; programs of one engine are
-/// independent.
+/// A graph made ready to run. Not safe for two runs at once; programs of one engine run
+/// independently, though they share packed weights that are equal.
 class Program {
  public:
   virtual ~Program() = default;

@@ -66,7 +66,8 @@ Result<EngineCheck> checkEngine(const Engine& engine, const Graph& graph,
   plain.threads = options.threads;
   EngineOptions changed = plain;
   changed.kept_weights = options.kept_weights;
-  if (options.int8) {
+  changed.bf16 = options.precision == Precision::bf16;
+  if (options.precision == Precision::int8) {
     NARROWS_TRY(ranges, findRanges(engine, graph, description, calibration, options.threads));
     changed.int8_ranges = std::make_shared<const ValueRanges>(std::move(ranges));
   }

@@ -6,6 +6,7 @@
 #include "narrows/base/units.h"
 #include "narrows/data/dataset.h"
 #include "narrows/engine/engine.h"
+#include "narrows/engine/precision.h"
 #include "narrows/eval/accuracy.h"
 #include "narrows/graph/graph.h"
 #include "narrows/vision/description.h"
@@ -31,8 +32,8 @@ struct EngineCheck {
 };
 
 struct EngineCheckOptions {
-  /// Multiply 8-bit integers, with ranges found on the calibration pictures.
-  bool int8 = false;
+  /// Of the changed run; ranges of integers are found on the calibration pictures.
+  Precision precision = Precision::f32;
   /// See EngineOptions.
   std::optional<std::size_t> kept_weights;
   /// Of one picture; pictures run one after another, so that times are those of a device.

@@ -306,7 +306,7 @@ TEST_F(EvalTest, EngineOptionsAreComparedWithThePlainRun) {
   EXPECT_LT(streamed->changed.memory.weights, streamed->plain.memory.weights);
   EXPECT_GT(streamed->plain.time, Seconds(0));
   options = {};
-  options.int8 = true;
+  options.precision = Precision::int8;
   auto integers = checkEngine(**fast, graph_, description_, data_, data_, options);
   ASSERT_TRUE(integers.ok()) << integers.error().message;
   EXPECT_GE(integers->changed.accuracy.primary, 80.0);

@@ -35,7 +35,8 @@ Result<LayerTimer> LayerTimer::create(const Engine& engine, const Graph& graph,
   timer.sources_.assign(timer.inputs_.begin(), timer.inputs_.end());
   EngineOptions how;
   how.threads = options.threads;
-  if (options.int8) {
+  how.bf16 = options.precision == Precision::bf16;
+  if (options.precision == Precision::int8) {
     NARROWS_TRY(finder, RangeFinder::create(engine, graph, options.threads));
     NARROWS_CHECK(finder.observe(timer.sources_));
     how.int8_ranges = std::make_shared<const ValueRanges>(finder.ranges());

@@ -9,14 +9,15 @@
 #include "narrows/base/result.h"
 #include "narrows/base/units.h"
 #include "narrows/engine/engine.h"
+#include "narrows/engine/precision.h"
 #include "narrows/graph/graph.h"
 
 namespace narrows {
 
 struct LayerTimerOptions {
   std::size_t threads = 1;
-  /// Multiply 8-bit integers, with ranges of the inputs.
-  bool int8 = false;
+  /// Ranges of integers are those of the inputs.
+  Precision precision = Precision::f32;
 };
 
 /// f32 inputs with elements uniform in [0, 1), others all 0.

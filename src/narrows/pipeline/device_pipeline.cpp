@@ -105,7 +105,7 @@ ProgramMemory DevicePipeline::memory() const {
   ProgramMemory sum;
   for (const auto& piece : state_->pieces_) {
     const ProgramMemory memory = piece.program->memory();
-    sum.weights += memory.weights;
+    sum.weights += memory.weights - memory.shared_weights;
     sum.arena += memory.arena;
     sum.scratch += memory.scratch;
   }

@@ -10,6 +10,7 @@
 #include "narrows/engine/executor/activation.h"
 #include "narrows/engine/executor/layout.h"
 #include "narrows/engine/executor/team.h"
+#include "narrows/engine/executor/weight_store.h"
 
 namespace narrows::executor {
 
@@ -27,6 +28,7 @@ struct ConvProblem {
   std::span<const float> weights;  // (O, C/G, kh, kw), row-major; read while the kernel is made
   std::span<const float> bias;     // (O) or empty
   std::size_t threads = 1;
+  WeightStore* store = nullptr;  // read while the kernel is made; null: it packs for itself
 };
 
 /// A convolution ready to run. Pointers are those of the first element of each map; the residual's
@@ -37,21 +39,27 @@ class ConvKernel {
   virtual Status run(const float* input, const float* residual, float* output,
                      std::span<std::byte> scratch, Team& team) = 0;
   virtual std::size_t weightBytes() const = 0;
+  /// Of them, those that another kernel had packed.
+  virtual std::size_t sharedBytes() const { return 0; }
   virtual std::size_t scratchBytes() const = 0;
 };
 
-/// A map of 8-bit integers, or of f32 with scale 1: its numbers are `scale` times what is stored
-/// less `zero`.
+/// Element of a map that holds bf16: the high halves of numbers of f32.
+constexpr DType kBfloat = DType::u16;
+
+/// A map of 8-bit integers, or of f32 or bf16 with scale 1: its numbers are `scale` times what is
+/// stored less `zero`.
 struct ScaledMap {
-  Layout layout;  // a dense map where it holds integers
+  Layout layout;  // a dense map where it does not hold f32
   DType dtype = DType::f32;
   float scale = 1;
   std::int32_t zero = 0;
 };
 
-/// A convolution of integers. Weights and bias are those of `problem`; its layouts are those of the
-/// maps here.
-struct IntegerConv {
+/// A convolution of a map of 8-bit integers, or of bf16 with weights of bf16 and sums of f32; its
+/// results are stored likewise or in f32. Weights and bias are those of `problem`; its layouts are
+/// those of the maps here.
+struct CompactConv {
   ConvProblem problem;
   ScaledMap input;
   ScaledMap output;
@@ -65,6 +73,8 @@ class ByteKernel {
   virtual Status run(const std::byte* input, const std::byte* residual, std::byte* output,
                      std::span<std::byte> scratch, Team& team) = 0;
   virtual std::size_t weightBytes() const = 0;
+  /// Of them, those that another kernel had packed.
+  virtual std::size_t sharedBytes() const { return 0; }
   virtual std::size_t scratchBytes() const = 0;
 };
 
@@ -88,12 +98,16 @@ class Backend {
   /// Whether its kernels for integers store integers alone, with zero 0, add no residuals and apply
   /// no activation that `applies` declines.
   virtual bool storesIntegersOnly() const { return false; }
-  /// A kernel for integers; an error when the library has none.
-  virtual Result<std::unique_ptr<ByteKernel>> makeIntegerConv(const IntegerConv&) const {
+  /// An error when there are no kernels for bf16, in the library or for this processor.
+  virtual Status multipliesBfloat() const {
+    return makeError("{} has no kernels for bf16", name());
+  }
+  /// A kernel for integers or bf16; an error when the library has none.
+  virtual Result<std::unique_ptr<ByteKernel>> makeCompactConv(const CompactConv&) const {
     return makeError("{} has no kernels for integers", name());
   }
   /// Stores a map with another scale or element: numbers are rounded to the nearest (of two, the
-  /// even one) and clamped.
+  /// even one), and clamped where they become integers.
   virtual Result<std::unique_ptr<ByteKernel>> makeRescale(const ScaledMap&, const ScaledMap&,
                                                           std::size_t /*threads*/) const {
     return makeError("{} has no kernels for integers", name());

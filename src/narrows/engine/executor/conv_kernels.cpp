@@ -8,7 +8,6 @@
 namespace narrows::executor {
 namespace {
 
-constexpr std::int64_t kMostPlanes = 4;
 constexpr std::int64_t kMostPlanarDepth = 256;
 // What is kept near: weights up to this are read again for each group of pixels, larger ones once.
 constexpr std::size_t kNearWeights = 256 * 1024;
@@ -43,7 +42,7 @@ class PointwiseConv final : public ConvKernel {
  public:
   PointwiseConv(const ConvProblem& p, const KernelTable& table)
       : table_(table),
-        weights_(p, table, DepthOrder::tap_channel),
+        weights_(packWeights(p, table, DepthOrder::tap_channel)),
         finish_(finishOf(p)),
         groups_(p.groups),
         depth_(p.input.shape[1] / p.groups),
@@ -59,10 +58,10 @@ class PointwiseConv final : public ConvKernel {
     input_pitch_ = pixelPitch(p.input);
     output_pitch_ = pixelPitch(p.output);
     residual_pitch_ = p.residual ? pixelPitch(*p.residual) : 0;
-    near_ = weights_.bytes() <= kNearWeights;
+    near_ = weights_.item->bytes() <= kNearWeights;
     const std::int64_t block = std::max<std::int64_t>(
         kNearPixelBytes / std::max<std::int64_t>(4 * p.input.shape[1], 1) / table.pixels, 1);
-    const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
+    const auto panels = static_cast<std::int64_t>(weights_.item->partsPerGroup());
     by_panel_ = !near_ && panels >= static_cast<std::int64_t>(p.threads);
     chunk_ = near_ ? block * table.pixels : row_pixels_;
     parts_ = partsFor(p, by_panel_ ? panels : row_pixels_ * rows_ / table.pixels);
@@ -71,7 +70,7 @@ class PointwiseConv final : public ConvKernel {
   Status run(const float* input, const float* residual, float* output, std::span<std::byte>,
              Team& team) override {
     team.run(parts_, [&](std::size_t part) {
-      const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
+      const auto panels = static_cast<std::int64_t>(weights_.item->partsPerGroup());
       const Share pixels =
           by_panel_ ? Share{0, rows_ * row_pixels_} : share(rows_ * row_pixels_, part, parts_);
       const Share columns = by_panel_ ? share(panels, part, parts_) : Share{0, panels};
@@ -90,7 +89,8 @@ class PointwiseConv final : public ConvKernel {
     });
     return {};
   }
-  std::size_t weightBytes() const override { return weights_.bytes(); }
+  std::size_t weightBytes() const override { return weights_.item->bytes(); }
+  std::size_t sharedBytes() const override { return weights_.shared ? weightBytes() : 0; }
   std::size_t scratchBytes() const override { return 0; }
 
  private:
@@ -101,7 +101,7 @@ class PointwiseConv final : public ConvKernel {
     const std::int64_t count = pixels.end - first;
     const bool gapless = groups_ == 1 && input_pitch_ == depth_;
     for (std::int64_t g = 0; g < groups_; ++g) {
-      const auto parts = weights_.group(g);
+      const auto parts = weights_.item->group(g);
       for (std::int64_t i = columns.begin; i < columns.end; ++i) {
         const PackedWeights::Part& part = parts[static_cast<std::size_t>(i)];
         const std::int64_t channel = g * outputs_ + part.first;
@@ -125,7 +125,7 @@ class PointwiseConv final : public ConvKernel {
   }
 
   const KernelTable& table_;
-  PackedWeights weights_;
+  WeightStore::Found<PackedWeights> weights_;
   Finish finish_;
   std::int64_t groups_, depth_, outputs_;
   std::int64_t rows_, row_pixels_, rows_per_image_;
@@ -143,7 +143,7 @@ class WindowConv final : public ConvKernel {
   WindowConv(const ConvProblem& p, const KernelTable& table)
       : table_(table),
         problem_(p),
-        weights_(p, table, DepthOrder::tap_channel),
+        weights_(packWeights(p, table, DepthOrder::tap_channel)),
         finish_(finishOf(p)),
         depth_(p.input.shape[1] / p.groups),
         outputs_(p.output.shape[1] / p.groups),
@@ -154,8 +154,8 @@ class WindowConv final : public ConvKernel {
     const Shape& shape = p.output.shape;
     pixels_ = shape[0] * shape[2] * shape[3];
     const std::int64_t tiles = (pixels_ + table.pixels - 1) / table.pixels;
-    const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
-    panel_first_ = weights_.bytes() > 2 * kNearWeights;
+    const auto panels = static_cast<std::int64_t>(weights_.item->partsPerGroup());
+    panel_first_ = weights_.item->bytes() > 2 * kNearWeights;
     by_panel_ = panel_first_ && panels >= static_cast<std::int64_t>(p.threads);
     parts_ = partsFor(p, by_panel_ ? panels : tiles);
     pointers_per_part_ = taps_ * table.pixels;
@@ -167,7 +167,7 @@ class WindowConv final : public ConvKernel {
       auto** pointers = reinterpret_cast<const float**>(scratch.data()) +
                         static_cast<std::int64_t>(part) * pointers_per_part_;
       const std::int64_t tiles = (pixels_ + table_.pixels - 1) / table_.pixels;
-      const auto panels = static_cast<std::int64_t>(weights_.partsPerGroup());
+      const auto panels = static_cast<std::int64_t>(weights_.item->partsPerGroup());
       const Share own_tiles = by_panel_ ? Share{0, tiles} : share(tiles, part, parts_);
       const Share own_panels = by_panel_ ? share(panels, part, parts_) : Share{0, panels};
       if (panel_first_) {
@@ -179,7 +179,8 @@ class WindowConv final : public ConvKernel {
     });
     return {};
   }
-  std::size_t weightBytes() const override { return weights_.bytes(); }
+  std::size_t weightBytes() const override { return weights_.item->bytes(); }
+  std::size_t sharedBytes() const override { return weights_.shared ? weightBytes() : 0; }
   std::size_t scratchBytes() const override {
     return parts_ * static_cast<std::size_t>(pointers_per_part_) * sizeof(const float*);
   }
@@ -195,7 +196,7 @@ class WindowConv final : public ConvKernel {
       for (std::int64_t g = 0; g < problem_.groups; ++g) {
         point(input + g * depth_, first, count, pointers);
         for (std::int64_t i = panels.begin; i < panels.end; ++i) {
-          const PackedWeights::Part& part = weights_.group(g)[static_cast<std::size_t>(i)];
+          const PackedWeights::Part& part = weights_.item->group(g)[static_cast<std::size_t>(i)];
           const std::int64_t channel = g * outputs_ + part.first;
           TappedPixels pixels;
           pixels.inputs = pointers;
@@ -260,7 +261,7 @@ class WindowConv final : public ConvKernel {
 
   const KernelTable& table_;
   ConvProblem problem_;
-  PackedWeights weights_;
+  WeightStore::Found<PackedWeights> weights_;
   Finish finish_;
   std::int64_t depth_, outputs_, taps_, pixels_;
   std::int64_t pointers_per_part_;
@@ -279,7 +280,7 @@ class PlanarConv final : public ConvKernel {
         in_(p.input.shape),
         out_(p.output.shape),
         output_pitch_(pixelPitch(p.output)),
-        weights_(p, table, DepthOrder::channel_tap),
+        weights_(packWeights(p, table, DepthOrder::channel_tap)),
         finish_(finishOf(p)),
         padded_(!(p.window.pads == Padding2d{})),
         height_(in_[2] + p.window.pads.top + p.window.pads.bottom),
@@ -318,7 +319,8 @@ class PlanarConv final : public ConvKernel {
     runColumns(planes + (image * in_[1] * height_ + top) * width_, y);
   }
   std::size_t parts() const { return parts_; }
-  std::size_t weightBytes() const override { return weights_.bytes(); }
+  std::size_t weightBytes() const override { return weights_.item->bytes(); }
+  std::size_t sharedBytes() const override { return weights_.shared ? weightBytes() : 0; }
   std::size_t scratchBytes() const override {
     return padded_ ? static_cast<std::size_t>(in_[0] * in_[1] * height_ * width_) * sizeof(float)
                    : 0;
@@ -355,7 +357,7 @@ class PlanarConv final : public ConvKernel {
       pixels.offsets = offsets_.data();
       pixels.depth = static_cast<std::int64_t>(offsets_.size());
       pixels.output_pitch = output_pitch_;
-      for (const PackedWeights::Part& part : weights_.group(0)) {
+      for (const PackedWeights::Part& part : weights_.item->group(0)) {
         pixels.output = y + column * output_pitch_ + part.first;
         table_.multiply_offset(pixels, part.panel, finish_);
       }
@@ -366,7 +368,7 @@ class PlanarConv final : public ConvKernel {
   Window2d window_;
   Shape in_, out_;
   std::int64_t output_pitch_;
-  PackedWeights weights_;
+  WeightStore::Found<PackedWeights> weights_;
   Finish finish_;
   bool padded_;
   std::int64_t height_, width_;
@@ -377,7 +379,7 @@ class PlanarConv final : public ConvKernel {
 /// A first layer whose results are stored in integers, row by row.
 class PlanarBytes final : public ByteKernel {
  public:
-  PlanarBytes(const IntegerConv& conv, const KernelTable& table)
+  PlanarBytes(const CompactConv& conv, const KernelTable& table)
       : table_(table), planar_(conv.problem, table), range_(byteRange(conv.output)) {
     const Shape& out = conv.output.layout.shape;
     rows_ = out[0] * out[2];
@@ -400,6 +402,7 @@ class PlanarBytes final : public ByteKernel {
     return {};
   }
   std::size_t weightBytes() const override { return planar_.weightBytes(); }
+  std::size_t sharedBytes() const override { return planar_.sharedBytes(); }
   std::size_t scratchBytes() const override {
     return rowsAt() + planar_.parts() * static_cast<std::size_t>(rowPitch()) * sizeof(float);
   }
@@ -509,7 +512,7 @@ ByteRange byteRange(const ScaledMap& map) {
   return {1.0F / map.scale, static_cast<float>(map.zero), low, low + 255.0F};
 }
 
-std::unique_ptr<ByteKernel> makePlanarBytes(const IntegerConv& conv, const KernelTable& table) {
+std::unique_ptr<ByteKernel> makePlanarBytes(const CompactConv& conv, const KernelTable& table) {
   return std::make_unique<PlanarBytes>(conv, table);
 }
 

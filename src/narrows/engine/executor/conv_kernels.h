@@ -1,9 +1,13 @@
 #pragma once
 
 #include "narrows/engine/executor/backend.h"
+#include "narrows/engine/executor/kernels/quads.h"
 #include "narrows/engine/executor/kernels/table.h"
 
 namespace narrows::executor {
+
+/// Most channels of an input that is read as planes.
+constexpr std::int64_t kMostPlanes = 4;
 
 /// Whether the input is a few planes (row-major), as a first layer's, that the kernel for them
 /// reads.
@@ -21,6 +25,9 @@ std::unique_ptr<ConvKernel> makeOwnConv(const ConvProblem& problem, const Kernel
 ByteRange byteRange(const ScaledMap& map);
 
 /// The kernel for a planar problem whose input is f32 and whose output a dense map of integers.
-std::unique_ptr<ByteKernel> makePlanarBytes(const IntegerConv& conv, const KernelTable& table);
+std::unique_ptr<ByteKernel> makePlanarBytes(const CompactConv& conv, const KernelTable& table);
+/// The same with products of integers: `conv.input` says, of planes of f32, how each number becomes
+/// a byte of u8.
+std::unique_ptr<ByteKernel> makePlanarQuads(const CompactConv& conv, const QuadKernels& kernels);
 
 }  // namespace narrows::executor

@@ -81,7 +81,10 @@ class ExecutorProgram final : public Program {
   }
 
   void countMemory() {
-    for (const auto& step : parts_.steps) sizes_.weights += step->weightBytes();
+    for (const auto& step : parts_.steps) {
+      sizes_.weights += step->weightBytes();
+      sizes_.shared_weights += step->sharedBytes();
+    }
     for (const Buffer& buffer : parts_.buffers) {
       if (buffer.kind == BufferKind::constant && buffer.used) sizes_.weights += buffer.bytes;
     }
@@ -105,9 +108,13 @@ class Executor final : public Engine {
   Result<std::unique_ptr<Program>> compile(const Graph& graph,
                                            const EngineOptions& options) const override {
     NARROWS_CHECK(requireElements(graph));
+    if (options.bf16) {
+      if (options.int8_ranges) return makeError("a program multiplies bf16 or integers, not both");
+      NARROWS_CHECK(backend_->multipliesBfloat());
+    }
     auto team = std::make_unique<Team>(options.threads);
     NARROWS_TRY(simple, simplify(graph));
-    NARROWS_TRY(parts, lower(simple, backend_, kernels_, *team, options));
+    NARROWS_TRY(parts, lower(simple, backend_, store_, kernels_, *team, options));
     return std::unique_ptr<Program>(
         std::make_unique<ExecutorProgram>(std::move(parts), std::move(team)));
   }
@@ -115,6 +122,7 @@ class Executor final : public Engine {
  private:
   std::shared_ptr<const Backend> backend_;
   const KernelTable& kernels_;
+  mutable WeightStore store_;
 };
 
 }  // namespace

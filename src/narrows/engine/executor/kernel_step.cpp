@@ -21,6 +21,7 @@ class ConvStep final : public Step {
                         memory.scratch(), tools_.team);
   }
   std::size_t weightBytes() const override { return kernel_->weightBytes(); }
+  std::size_t sharedBytes() const override { return kernel_->sharedBytes(); }
   std::size_t scratchBytes() const override { return kernel_->scratchBytes(); }
 
  private:
@@ -52,6 +53,7 @@ class ByteStep final : public Step {
                         tools_.team);
   }
   std::size_t weightBytes() const override { return kernel_->weightBytes(); }
+  std::size_t sharedBytes() const override { return kernel_->sharedBytes(); }
   std::size_t scratchBytes() const override { return kernel_->scratchBytes(); }
 
  private:

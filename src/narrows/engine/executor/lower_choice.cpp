@@ -27,6 +27,15 @@ IntegerForm integerForm(const ValueRange& range, bool shifted) {
   return {DType::u8, scale, static_cast<std::int32_t>(std::lrintf(-range.low / scale))};
 }
 
+/// Of numbers that a kernel takes as they are: always a map of u8.
+IntegerForm unsignedForm(const ValueRange& range) {
+  const float low = std::min(range.low, 0.0F);
+  const float width = std::max(range.high, 0.0F) - low;
+  if (!(width > 0)) return {};
+  const float scale = width / 255.0F;
+  return {DType::u8, scale, static_cast<std::int32_t>(std::lrintf(-low / scale))};
+}
+
 /// Whether a node's results are sums or means of many numbers, in which coarse ones even out.
 bool sumsUp(const Op& op) {
   return std::holds_alternative<Conv2d>(op) || std::holds_alternative<ConvTranspose2d>(op) ||
@@ -80,65 +89,83 @@ void Lowering::chooseStreamed() {
 }
 
 std::optional<ValueRange> Lowering::rangeOf(ValueId id) const {
+  if (options_.int8_ranges == nullptr) return std::nullopt;
   const auto found = options_.int8_ranges->find(graph_.value(id).name);
   if (found == options_.int8_ranges->end()) return std::nullopt;
   return found->second;
 }
 
-void Lowering::chooseIntegers() {
-  if (options_.int8_ranges == nullptr) return;
+/// Whether a value can be stored so.
+bool Lowering::hasCompact(ValueId id, Compact kind) const {
+  return kind == Compact::bfloat || (kind == Compact::integers && rangeOf(id));
+}
+
+/// What a convolution or product multiplies. A first layer of few channels has a kernel of its own.
+/// Of integers any first layer stays in f32, and so do the last ones, in which steps show most;
+/// they multiply bf16 where that is fast.
+Compact Lowering::compactKind(const Node& node, bool last) const {
+  const ValueId input = node.inputs[0];
+  const bool first = graph_.isInput(input);
+  const bool few = graph_.shape(input).rank() == 4 && graph_.shape(input)[1] <= kMostPlanes;
+  if (options_.bf16) return first && few ? Compact::none : Compact::bfloat;
+  if (first) return Compact::none;
+  if (last) return has_bfloat_ ? Compact::bfloat : Compact::none;
+  return rangeOf(input) ? Compact::integers : Compact::none;
+}
+
+void Lowering::chooseCompact() {
+  if (options_.int8_ranges == nullptr && !options_.bf16) return;
+  has_bfloat_ = backend_.multipliesBfloat().ok();
   const std::vector<bool> ends = outputNumbers(graph_);
   for (NodeId id : nodeIds(graph_)) {
     const Node& node = graph_.node(id);
-    if (!hasEpilogue(graph_, node) || graph_.isInput(node.inputs[0]) || !rangeOf(node.inputs[0]) ||
-        streamed_[id.index()]) {
-      continue;
-    }
-    if (ends[fusion_.fused(id).result.index()]) continue;
+    if (!hasEpilogue(graph_, node) || streamed_[id.index()]) continue;
     const auto* conv = std::get_if<Conv2d>(&node.op);
     const bool plain = conv == nullptr || conv->groups == 1;
     // A product of maps has no channels in its last axis.
     const bool rows = conv != nullptr || graph_.shape(node.inputs[0]).rank() != 4;
     const bool known =
         !backend_.storesIntegersOnly() || rangeOf(storedInIntegers(node, fusion_.fused(id)));
-    integer_[id.index()] = plain && rows && known;
+    if (!plain || !rows || !known) continue;
+    compact_[id.index()] = compactKind(node, ends[fusion_.fused(id).result.index()]);
     if (backend_.storesIntegersOnly()) continue;  // residuals are added in f32
     const ValueId added = fusion_.fused(id).epilogue.residual;
-    if (integer_[id.index()] && added.valid()) adders_.emplace(added.index(), id);
+    if (compact_[id.index()] != Compact::none && added.valid()) adders_.emplace(added.index(), id);
   }
 }
 
-/// Whether a result is stored in integers: nobody reads it otherwise.
-bool Lowering::keepsIntegers(const Fused& fused) const {
-  if (options_.int8_ranges == nullptr || !rangeOf(fused.result)) return false;
-  if (fused.epilogue.residual.valid() && !rangeOf(fused.epilogue.residual)) return false;
-  return isReadInIntegers(fused.result);
+/// Whether a result is stored so: nobody reads it otherwise.
+bool Lowering::keepsCompact(const Fused& fused, Compact kind) const {
+  if (!hasCompact(fused.result, kind)) return false;
+  const ValueId added = fused.epilogue.residual;
+  return (!added.valid() || hasCompact(added, kind)) && isReadCompact(fused.result, kind);
 }
 
-/// Whether all that read a value take integers.
-bool Lowering::isReadInIntegers(ValueId id) const {
+/// Whether all that read a value take it so.
+bool Lowering::isReadCompact(ValueId id, Compact kind) const {
   if (graph_.isOutput(id) || places_[id.index()]) return false;
   // A sum that a convolution does itself is one reader of its residual.
   const auto readers = graph_.consumers(id);
   auto count = std::count_if(readers.begin(), readers.end(), [&](NodeId reader) {
     const Node& node = graph_.node(reader);
-    return (integer_[reader.index()] && node.inputs[0] == id) || poolsIntegers(node);
+    return (compact_[reader.index()] == kind && node.inputs[0] == id) || poolsCompact(node, kind);
   });
   const auto [first, last] = adders_.equal_range(id.index());
   for (auto it = first; it != last; ++it) {
-    if (keepsIntegers(fusion_.fused(it->second))) ++count;
+    if (compact_[it->second.index()] == kind && keepsCompact(fusion_.fused(it->second), kind))
+      ++count;
   }
   return count == std::ssize(readers);
 }
 
-/// Whether a pool takes the integers that it is given and passes them on. Backends that store
-/// nothing else have a form of their own for them.
-bool Lowering::poolsIntegers(const Node& node) const {
+/// Whether a pool takes what it is given and passes it on. Backends that store integers alone have
+/// a form of their own for them.
+bool Lowering::poolsCompact(const Node& node, Compact kind) const {
   const auto* pool = std::get_if<MaxPool2d>(&node.op);
   return pool != nullptr && !backend_.storesIntegersOnly() && node.outputs.size() == 1 &&
-         hasIntegerPool(pool->window, graph_.shape(node.inputs[0]),
+         hasCompactPool(pool->window, graph_.shape(node.inputs[0]),
                         graph_.shape(node.outputs[0])) &&
-         isReadInIntegers(node.outputs[0]);
+         isReadCompact(node.outputs[0], kind);
 }
 
 /// Whether no window reaches beyond the map. Where one does, oneDNN's kernels for AMX work out in
@@ -148,11 +175,12 @@ bool Lowering::isReadUnpadded(ValueId id) const {
   return std::all_of(readers.begin(), readers.end(), [&](NodeId reader) {
     const Node& node = graph_.node(reader);
     if (const auto* conv = std::get_if<Conv2d>(&node.op)) return conv->window.pads == Padding2d{};
-    return !poolsIntegers(node) || isReadUnpadded(node.outputs[0]);
+    return !poolsCompact(node, Compact::integers) || isReadUnpadded(node.outputs[0]);
   });
 }
 
-Lowering::Scaled Lowering::newScaled(ValueId id, const Shape& map) {
+Lowering::Scaled Lowering::newScaled(ValueId id, const Shape& map, Compact kind) {
+  if (kind == Compact::bfloat) return {newOperand(kBfloat, channelsLast(map, map[1])), 1, 0};
   const bool shifted = !backend_.storesIntegersOnly() && isReadUnpadded(id);
   const IntegerForm form = integerForm(*rangeOf(id), shifted);
   return {newOperand(form.dtype, channelsLast(map, map[1])), form.scale, form.zero};
@@ -173,7 +201,8 @@ Status Lowering::emitRescale(const Scaled& from, const Scaled& to) {
   ScaledMap source = from.map();
   const Operand operand = backend_.overread() > 0 ? insideArena(from.operand) : from.operand;
   source.layout = operand.layout;
-  if (from.operand.dtype == DType::f32 && !backend_.storesIntegersOnly()) {
+  const bool quantizes = from.operand.dtype == DType::f32 && to.operand.dtype != kBfloat;
+  if (quantizes && !backend_.storesIntegersOnly()) {
     emit(makeQuantize(operand, to.map(), to.operand, tools_), std::array{operand, to.operand});
     return {};
   }
@@ -183,13 +212,18 @@ Status Lowering::emitRescale(const Scaled& from, const Scaled& to) {
   return {};
 }
 
-Result<Lowering::Scaled> Lowering::integersOf(ValueId id) {
-  if (integers_[id.index()]) return *integers_[id.index()];
+const Lowering::Scaled* Lowering::knownCompact(ValueId id, Compact kind) const {
+  const auto known = compacts_.find({id.index(), kind});
+  return known == compacts_.end() ? nullptr : &known->second;
+}
+
+Result<Lowering::Scaled> Lowering::compactOf(ValueId id, Compact kind) {
+  if (const Scaled* known = knownCompact(id, kind)) return *known;
   const Operand source = asPixels(id);
-  const Scaled made = newScaled(id, source.shape());
+  const Scaled made = newScaled(id, source.shape(), kind);
   NARROWS_CHECK(emitRescale({source, 1, 0}, made));
   // Beside the operand in f32, which stays what others read.
-  integers_[id.index()] = made;
+  compacts_.emplace(std::pair(id.index(), kind), made);
   return made;
 }
 
@@ -204,23 +238,24 @@ ValueId Lowering::storedInIntegers(const Node& node, const Fused& fused) const {
 }
 
 Status Lowering::emitStoredIntegers(ConvProblem& problem, const Node& node, const Fused& fused) {
+  const Compact kind = Compact::integers;
   const bool whole = finishesInIntegers(fused);
-  NARROWS_TRY(input, integersOf(node.inputs[0]));
+  NARROWS_TRY(input, compactOf(node.inputs[0], kind));
   const Shape& shape = graph_.shape(fused.result);
   const Shape map = mapShape(shape);
-  const Scaled sums = newScaled(storedInIntegers(node, fused), map);
+  const Scaled sums = newScaled(storedInIntegers(node, fused), map, kind);
   problem.input = input.operand.layout;
   problem.output = sums.operand.layout;
   if (!whole) problem.activation = Activation{};
-  IntegerConv conv;
+  CompactConv conv;
   conv.problem = problem;
   conv.input = input.map();
   conv.output = sums.map();
-  NARROWS_TRY(kernel, backend_.makeIntegerConv(conv));
+  NARROWS_TRY(kernel, backend_.makeCompactConv(conv));
   emit(makeByteStep(std::move(kernel), input.operand, nullptr, sums.operand, tools_),
        std::array{input.operand, sums.operand});
-  if (whole && keepsIntegers(fused)) {
-    integers_[fused.result.index()] = sums;
+  if (whole && keepsCompact(fused, kind)) {
+    compacts_.emplace(std::pair(fused.result.index(), kind), sums);
     return {};
   }
   Operand result = newOperand(DType::f32, channelsLast(map, map[1]));
@@ -247,23 +282,24 @@ void Lowering::emitEpilogue(const Epilogue& epilogue, const Operand& result) {
        std::array{result, residual});
 }
 
-Status Lowering::emitIntegers(ConvProblem& problem, const Node& node, const Fused& fused) {
+Status Lowering::emitCompact(ConvProblem& problem, const Node& node, const Fused& fused) {
   if (backend_.storesIntegersOnly()) return emitStoredIntegers(problem, node, fused);
-  const bool keep = keepsIntegers(fused);
+  const Compact kind = compact_[current_.index()];
+  const bool keep = keepsCompact(fused, kind);
   const ValueId added = fused.epilogue.residual;
-  NARROWS_TRY(input, integersOf(node.inputs[0]));
+  NARROWS_TRY(input, compactOf(node.inputs[0], kind));
   const Shape& shape = graph_.shape(fused.result);
   const Shape map = mapShape(shape);
   Scaled output;
   if (keep) {
-    output = newScaled(fused.result, map);
+    output = newScaled(fused.result, map, kind);
   } else {
     output.operand = newOperand(DType::f32, channelsLast(map, map[1]));
   }
   std::optional<Scaled> residual;
   if (added.valid() && keep) {
-    NARROWS_TRY(integers, integersOf(added));
-    residual = integers;
+    NARROWS_TRY(stored, compactOf(added, kind));
+    residual = stored;
   } else if (added.valid()) {
     residual.emplace();
     residual->operand = asPixels(added);
@@ -273,7 +309,8 @@ Status Lowering::emitIntegers(ConvProblem& problem, const Node& node, const Fuse
   }
   problem.input = input.operand.layout;
   problem.output = output.operand.layout;
-  IntegerConv conv;
+  problem.store = store_;
+  CompactConv conv;
   conv.problem = problem;
   conv.input = input.map();
   conv.output = output.map();
@@ -283,13 +320,13 @@ Status Lowering::emitIntegers(ConvProblem& problem, const Node& node, const Fuse
     conv.residual = residual->map();
     used.push_back(residual->operand);
   }
-  NARROWS_TRY(kernel, backend_.makeIntegerConv(conv));
+  NARROWS_TRY(kernel, backend_.makeCompactConv(conv));
   emit(makeByteStep(std::move(kernel), input.operand, residual ? &residual->operand : nullptr,
                     output.operand, tools_),
        used);
   if (residual) mayOverwrite(residual->operand, output.operand, std::span(&input.operand, 1));
   if (keep) {
-    integers_[fused.result.index()] = output;
+    compacts_.emplace(std::pair(fused.result.index(), kind), output);
     return {};
   }
   Operand result = output.operand;
@@ -300,19 +337,32 @@ Status Lowering::emitIntegers(ConvProblem& problem, const Node& node, const Fuse
   return {};
 }
 
-/// A first layer in f32 whose results only integers are made of.
-Status Lowering::emitPlanarIntegers(const ConvProblem& problem, const Operand& input,
+/// A first layer whose results only integers are made of: of planes in integers where the processor
+/// multiplies them and their range is known, in f32 otherwise.
+Status Lowering::emitPlanarIntegers(const ConvProblem& problem, ValueId planes,
                                     const Fused& fused) {
+  const Operand input = operandOf(planes);
   const Shape& shape = graph_.shape(fused.result);
-  const Scaled output = newScaled(fused.result, shape);
-  IntegerConv conv;
+  const Scaled output = newScaled(fused.result, shape, Compact::integers);
+  CompactConv conv;
   conv.problem = problem;
   conv.problem.output = output.operand.layout;
-  conv.input = {input.layout, input.dtype, 1, 0};
+  conv.problem.store = store_;
   conv.output = output.map();
-  emit(makeByteStep(makePlanarBytes(conv, tools_.kernels), input, nullptr, output.operand, tools_),
+  const QuadKernels* quads = quadKernels();
+  const auto range = rangeOf(planes);
+  std::unique_ptr<ByteKernel> kernel;
+  if (quads != nullptr && range) {
+    const IntegerForm form = unsignedForm(*range);
+    conv.input = {input.layout, form.dtype, form.scale, form.zero};
+    kernel = makePlanarQuads(conv, *quads);
+  } else {
+    conv.input = {input.layout, input.dtype, 1, 0};
+    kernel = makePlanarBytes(conv, tools_.kernels);
+  }
+  emit(makeByteStep(std::move(kernel), input, nullptr, output.operand, tools_),
        std::array{input, output.operand});
-  integers_[fused.result.index()] = output;
+  compacts_.emplace(std::pair(fused.result.index(), Compact::integers), output);
   return {};
 }
 

@@ -48,11 +48,11 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
   problem.activation = fused.epilogue.activation;
   problem.residual_after_activation = fused.epilogue.residual_after_activation;
   problem.threads = tools_.team.size();
-  if (integer_[current_.index()]) return emitIntegers(problem, node, fused);
+  if (compact_[current_.index()] != Compact::none) return emitCompact(problem, node, fused);
   problem.input = operandOf(node.inputs[0]).layout;
   if (isPlanar(problem) && !fused.epilogue.residual.valid() && !streamed_[current_.index()] &&
-      !backend_.storesIntegersOnly() && keepsIntegers(fused)) {
-    return emitPlanarIntegers(problem, operandOf(node.inputs[0]), fused);
+      !backend_.storesIntegersOnly() && keepsCompact(fused, Compact::integers)) {
+    return emitPlanarIntegers(problem, node.inputs[0], fused);
   }
   Operand output = mapTarget(fused.result);
   problem.output = output.layout;
@@ -133,6 +133,7 @@ Status Lowering::emitConv(ConvProblem& problem, std::optional<WeightSource> sour
                                        added, output, tools_));
     emit(std::move(step), used);
   } else {
+    sums.store = store_;
     NARROWS_TRY(kernel, own ? makeOwnConv(sums, tools_.kernels) : backend_.makeConv(sums));
     emit(makeConvStep(std::move(kernel), source_map, added, output, tools_), used);
   }
@@ -171,7 +172,7 @@ Status Lowering::lowerProduct(const Node& node, const Fused& fused, bool transpo
   problem.activation = fused.epilogue.activation;
   problem.residual_after_activation = fused.epilogue.residual_after_activation;
   problem.threads = tools_.team.size();
-  if (integer_[current_.index()]) return emitIntegers(problem, node, fused);
+  if (compact_[current_.index()] != Compact::none) return emitCompact(problem, node, fused);
   Operand input = inForm(node.inputs[0], Form::row_major);
   input.layout = rowsAsPixels(input.layout, k);
   const auto& place = places_[fused.result.index()];

@@ -29,11 +29,12 @@ Slice channelSlice(const Shape& shape, std::int64_t first, std::int64_t count) {
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, std::shared_ptr<const Backend> backend,
+Lowering::Lowering(const Graph& graph, std::shared_ptr<const Backend> backend, WeightStore& store,
                    const KernelTable& kernels, Team& team, const EngineOptions& options)
     : graph_(graph),
       shared_backend_(std::move(backend)),
       backend_(*shared_backend_),
+      store_(&store),
       options_(options),
       tools_{kernels, team},
       fusion_(graph),
@@ -41,8 +42,7 @@ Lowering::Lowering(const Graph& graph, std::shared_ptr<const Backend> backend,
       places_(graph.valueCount()),
       in_concat_(graph.valueCount(), false),
       streamed_(graph.nodeCount(), false),
-      integer_(graph.nodeCount(), false),
-      integers_(graph.valueCount()) {}
+      compact_(graph.nodeCount(), Compact::none) {}
 
 Result<ProgramParts> Lowering::run() && {
   for (std::size_t i = 0; i < graph_.inputs().size(); ++i) {
@@ -59,7 +59,7 @@ Result<ProgramParts> Lowering::run() && {
     places_[graph_.outputs()[i].index()] = Operand{buffer, type.dtype, rowMajor(type.shape)};
   }
   chooseStreamed();
-  chooseIntegers();
+  chooseCompact();
   planConcats();
   for (NodeId id : nodeIds(graph_)) {
     if (fusion_.absorbed(id)) continue;
@@ -132,11 +132,14 @@ void Lowering::copy(const Operand& source, const Operand& target) {
 
 const Operand& Lowering::operandOf(ValueId id) {
   auto& operand = operands_[id.index()];
-  if (!operand && integers_[id.index()]) {
-    const Scaled& scaled = *integers_[id.index()];
-    const Operand made = newOperand(DType::f32, scaled.operand.layout);
+  const Scaled* scaled = nullptr;
+  for (Compact kind : {Compact::bfloat, Compact::integers}) {
+    if (!operand && scaled == nullptr) scaled = knownCompact(id, kind);
+  }
+  if (scaled != nullptr) {
+    const Operand made = newOperand(DType::f32, scaled->operand.layout);
     // Integers of a map that was made for them; a map of f32 is made of it likewise.
-    NARROWS_ASSERT(emitRescale(scaled, {made, 1, 0}).ok());
+    NARROWS_ASSERT(emitRescale(*scaled, {made, 1, 0}).ok());
     operand = made;
     operand->layout = rowMajor(graph_.shape(id));
     if (graph_.shape(id).rank() == 4) operand->layout = made.layout;
@@ -275,13 +278,15 @@ Status Lowering::lowerNode(NodeId id) {
   if (const auto* binary = std::get_if<Binary>(&node.op); binary && hasBinary(binary->kind))
     return lowerBinary(node, *binary);
   if (const auto* pool = std::get_if<MaxPool2d>(&node.op)) {
-    if (const auto& integers = integers_[node.inputs[0].index()]; integers && poolsIntegers(node)) {
-      const Scaled x = *integers;
+    for (Compact kind : {Compact::integers, Compact::bfloat}) {
+      const Scaled* stored = knownCompact(node.inputs[0], kind);
+      if (stored == nullptr || !poolsCompact(node, kind)) continue;
       const Shape& shape = graph_.shape(node.outputs[0]);
+      const Scaled x = *stored;
       const Scaled y{newOperand(x.operand.dtype, channelsLast(shape, shape[1])), x.scale, x.zero};
-      emit(makeIntegerPool(pool->window, x.operand, y.operand, tools_),
+      emit(makeCompactPool(pool->window, x.operand, y.operand, tools_),
            std::array{x.operand, y.operand});
-      integers_[node.outputs[0].index()] = y;
+      compacts_.emplace(std::pair(node.outputs[0].index(), kind), y);
       return {};
     }
     const Operand x = inForm(node.inputs[0], Form::map);
@@ -422,8 +427,9 @@ bool Lowering::lowerPad(const Node& node, const Pad& op) {
 }
 
 Result<ProgramParts> lower(const Graph& graph, std::shared_ptr<const Backend> backend,
-                           const KernelTable& kernels, Team& team, const EngineOptions& options) {
-  return Lowering(graph, std::move(backend), kernels, team, options).run();
+                           WeightStore& store, const KernelTable& kernels, Team& team,
+                           const EngineOptions& options) {
+  return Lowering(graph, std::move(backend), store, kernels, team, options).run();
 }
 
 }  // namespace narrows::executor

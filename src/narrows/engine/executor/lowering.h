@@ -14,12 +14,15 @@ namespace narrows::executor {
 /// What a kernel asks of an operand's layout.
 enum class Form : std::uint8_t { row_major, map, dense_map };
 
+/// How a map is stored in fewer bits than f32, and what is multiplied of it.
+enum class Compact : std::uint8_t { none, integers, bfloat };
+
 /// Turns a graph into steps, node by node. Values are operands: a buffer and a layout in it. Nodes
 /// that only move elements change the layout; copies are made where a kernel needs another form.
 class Lowering {
  public:
-  Lowering(const Graph& graph, std::shared_ptr<const Backend> backend, const KernelTable& kernels,
-           Team& team, const EngineOptions& options);
+  Lowering(const Graph& graph, std::shared_ptr<const Backend> backend, WeightStore& store,
+           const KernelTable& kernels, Team& team, const EngineOptions& options);
 
   Result<ProgramParts> run() &&;
 
@@ -49,10 +52,10 @@ class Lowering {
   bool canWriteSlices(ValueId id) const;
   bool isEmpty(const Node& node) const;
 
-  // What is packed in every run, and what is computed in integers.
+  // What is packed in every run, and what is computed of compact maps: of integers or bf16.
   void chooseStreamed();
-  void chooseIntegers();
-  /// Integers, the number that one stands for, and the integer that stands for 0.
+  void chooseCompact();
+  /// Integers, the number that one stands for, and the integer that stands for 0; or bf16.
   struct Scaled {
     Operand operand;
     float scale = 1;
@@ -61,15 +64,18 @@ class Lowering {
     ScaledMap map() const { return {operand.layout, operand.dtype, scale, zero}; }
   };
   std::optional<ValueRange> rangeOf(ValueId id) const;
-  bool keepsIntegers(const Fused& fused) const;
-  bool isReadInIntegers(ValueId id) const;
-  bool poolsIntegers(const Node& node) const;
+  bool hasCompact(ValueId id, Compact kind) const;
+  Compact compactKind(const Node& node, bool last) const;
+  bool keepsCompact(const Fused& fused, Compact kind) const;
+  bool isReadCompact(ValueId id, Compact kind) const;
+  bool poolsCompact(const Node& node, Compact kind) const;
   bool isReadUnpadded(ValueId id) const;
-  Scaled newScaled(ValueId id, const Shape& map);
-  Result<Scaled> integersOf(ValueId id);
+  Scaled newScaled(ValueId id, const Shape& map, Compact kind);
+  const Scaled* knownCompact(ValueId id, Compact kind) const;
+  Result<Scaled> compactOf(ValueId id, Compact kind);
   Operand asPixels(ValueId id);
-  Status emitIntegers(ConvProblem& problem, const Node& node, const Fused& fused);
-  Status emitPlanarIntegers(const ConvProblem& problem, const Operand& input, const Fused& fused);
+  Status emitCompact(ConvProblem& problem, const Node& node, const Fused& fused);
+  Status emitPlanarIntegers(const ConvProblem& problem, ValueId planes, const Fused& fused);
   Status emitRescale(const Scaled& from, const Scaled& to);
 
   // Nodes.
@@ -101,6 +107,7 @@ class Lowering {
   const Graph& graph_;
   std::shared_ptr<const Backend> shared_backend_;
   const Backend& backend_;
+  WeightStore* store_;
   const EngineOptions& options_;
   StepTools tools_;
   FusionPlan fusion_;
@@ -108,10 +115,11 @@ class Lowering {
   std::vector<std::optional<Operand>> operands_;
   std::vector<std::optional<Operand>> places_;
   std::vector<bool> in_concat_;
-  std::vector<bool> streamed_;                   // by node
-  std::vector<bool> integer_;                    // by node: it reads integers
-  std::multimap<std::size_t, NodeId> adders_;    // by residual: integer nodes that add it
-  std::vector<std::optional<Scaled>> integers_;  // by value
+  std::vector<bool> streamed_;                 // by node
+  std::vector<Compact> compact_;               // by node: what it reads
+  std::multimap<std::size_t, NodeId> adders_;  // by residual: nodes of compact maps that add it
+  std::map<std::pair<std::size_t, Compact>, Scaled> compacts_;  // by value
+  bool has_bfloat_ = false;
   NodeId current_;
   std::map<std::size_t, std::size_t> part_of_;  // by head
   std::map<std::pair<std::size_t, Form>, Operand> converted_;

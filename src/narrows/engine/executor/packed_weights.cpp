@@ -1,6 +1,9 @@
 #include "narrows/engine/executor/packed_weights.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 
 namespace narrows::executor {
 namespace {
@@ -61,6 +64,19 @@ PackedWeights::PackedWeights(const ConvProblem& problem, const KernelTable& tabl
       first += channels;
     }
   }
+}
+
+WeightStore::Found<PackedWeights> packWeights(const ConvProblem& problem, const KernelTable& table,
+                                              DepthOrder order) {
+  const auto make = [&] { return std::make_shared<const PackedWeights>(problem, table, order); };
+  if (problem.store == nullptr) return {make(), false};
+  const std::string form =
+      fmt::format("panels {} {} {} {} {} {} {}", table.name, order == DepthOrder::tap_channel,
+                  problem.groups, problem.input.shape[1], problem.output.shape[1],
+                  problem.window.kernel.h, problem.window.kernel.w);
+  const std::array constants{ByteSpan(std::as_bytes(problem.weights)),
+                             ByteSpan(std::as_bytes(problem.bias))};
+  return problem.store->find<PackedWeights>(constants, form, make);
 }
 
 }  // namespace narrows::executor

@@ -4,6 +4,7 @@
 
 #include "narrows/engine/executor/backend.h"
 #include "narrows/engine/executor/kernels/table.h"
+#include "narrows/engine/executor/weight_store.h"
 #include "narrows/tensor/tensor.h"
 
 namespace narrows::executor {
@@ -15,9 +16,8 @@ enum class DepthOrder : std::uint8_t {
 };
 
 /// Weights and biases of a convolution as panels for `KernelTable::multiply` and its kin.
-class PackedWeights {
+class PackedWeights final : public WeightStore::Item {
  public:
-  PackedWeights() = default;
   PackedWeights(const ConvProblem& problem, const KernelTable& table, DepthOrder order);
 
   /// Panels of one group; `first` is the panel's first channel within the group.
@@ -37,5 +37,9 @@ class PackedWeights {
   std::size_t parts_per_group_ = 0;
   Tensor storage_;
 };
+
+/// Those of a problem, which its store may hold already.
+WeightStore::Found<PackedWeights> packWeights(const ConvProblem& problem, const KernelTable& table,
+                                              DepthOrder order);
 
 }  // namespace narrows::executor

@@ -44,7 +44,9 @@ struct ProgramParts {
   std::vector<std::size_t> part_of_step;
 };
 
+/// `store`: read while the kernels are made.
 Result<ProgramParts> lower(const Graph& graph, std::shared_ptr<const Backend> backend,
-                           const KernelTable& kernels, Team& team, const EngineOptions& options);
+                           WeightStore& store, const KernelTable& kernels, Team& team,
+                           const EngineOptions& options);
 
 }  // namespace narrows::executor

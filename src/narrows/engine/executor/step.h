@@ -63,6 +63,8 @@ class Step {
   virtual Status run(const Memory& memory) = 0;
   /// Constants the step holds in its own form.
   virtual std::size_t weightBytes() const { return 0; }
+  /// Of them, those that another step had packed.
+  virtual std::size_t sharedBytes() const { return 0; }
   virtual std::size_t scratchBytes() const { return 0; }
   /// Memory beyond that which a run takes and gives back.
   virtual std::size_t passingBytes() const { return 0; }

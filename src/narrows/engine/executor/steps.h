@@ -51,10 +51,10 @@ std::unique_ptr<Step> makeAveragePool(const Window2d& window, bool count_pads,
 std::unique_ptr<Step> makeQuantize(const Operand& source, const ScaledMap& map,
                                    const Operand& target, const StepTools& tools);
 
-/// Whether `makeIntegerPool` has this window.
-bool hasIntegerPool(const Window2d& window, const Shape& in, const Shape& out);
-/// The largest of each window of a dense map of integers, as integers with the same scale.
-std::unique_ptr<Step> makeIntegerPool(const Window2d& window, const Operand& source,
+/// Whether `makeCompactPool` has this window.
+bool hasCompactPool(const Window2d& window, const Shape& in, const Shape& out);
+/// The largest of each window of a dense map of integers or bf16, stored as they are.
+std::unique_ptr<Step> makeCompactPool(const Window2d& window, const Operand& source,
                                       const Operand& target, const StepTools& tools);
 /// Maps to maps of one pixel.
 std::unique_ptr<Step> makeGlobalPool(GlobalPoolKind kind, const Operand& source,

@@ -134,6 +134,23 @@ WeightShape weightShape(const ConvProblem& p) {
   return {{p.groups, outputs / p.groups, inputs, kernel.h, kernel.w}, Tag::goihw};
 }
 
+dnnl::convolution_forward::desc convDesc(const ConvProblem& p, dnnl::memory::data_type source,
+                                         dnnl::memory::data_type weights,
+                                         dnnl::memory::data_type target, bool bias) {
+  const dnnl::memory::desc from = mapDesc(p.input, source);
+  const dnnl::memory::desc to = mapDesc(p.output, target);
+  const dnnl::memory::desc by(weightShape(p).dims, weights, Tag::any);
+  const Window2d& w = p.window;
+  const Dims strides{w.stride.h, w.stride.w};
+  const Dims dilates{w.dilation.h - 1, w.dilation.w - 1};
+  const Dims before{w.pads.top, w.pads.left};
+  const Dims after{w.pads.bottom, w.pads.right};
+  constexpr auto kKind = dnnl::prop_kind::forward_inference;
+  constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+  if (!bias) return {kKind, kDirect, from, by, to, strides, dilates, before, after};
+  return {kKind, kDirect, from, by, biasDesc(p), to, strides, dilates, before, after};
+}
+
 OneThread::OneThread() : before_(omp_get_max_threads()) {
   omp_set_num_threads(1);
 }

@@ -32,6 +32,11 @@ struct WeightShape {
 };
 WeightShape weightShape(const executor::ConvProblem& p);
 dnnl::memory::desc biasDesc(const executor::ConvProblem& p);
+/// Weights may have any form.
+dnnl::convolution_forward::desc convDesc(const executor::ConvProblem& p,
+                                         dnnl::memory::data_type source,
+                                         dnnl::memory::data_type weights,
+                                         dnnl::memory::data_type target, bool bias);
 
 /// For its life, keeps oneDNN from opening threads of its own in this one: parts of a problem are
 /// spread over the executor's team instead.

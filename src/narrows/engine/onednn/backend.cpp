@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "narrows/engine/onednn/adapter.h"
+#include "narrows/engine/onednn/bfloat_conv.h"
+#include "narrows/engine/onednn/held_weights.h"
 #include "narrows/engine/onednn/integer_conv.h"
+#include "narrows/engine/onednn/rescale.h"
 
 namespace narrows::onednn {
 namespace {
@@ -28,7 +31,7 @@ class Primitive {
     const ConvProblem& p = piece.problem;
     const auto src = mapDesc(p.input);
     const auto dst = mapDesc(p.output);
-    const auto pd = describe(engine, p, src, dst);
+    const auto pd = describe(engine, p);
     primitive_ = dnnl::convolution_forward(pd);
     src_ = dnnl::memory(src, engine, nullptr);
     dst_ = dnnl::memory(dst, engine, nullptr);
@@ -73,23 +76,8 @@ class Primitive {
 
  private:
   static dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine,
-                                                            const ConvProblem& p,
-                                                            const dnnl::memory::desc& src,
-                                                            const dnnl::memory::desc& dst) {
+                                                            const ConvProblem& p) {
     const OneThread one_thread;  // oneDNN plans for the threads it finds
-    const dnnl::memory::desc weights(weightShape(p).dims, kF32, Tag::any);
-    const Window2d& w = p.window;
-    const Dims strides{w.stride.h, w.stride.w};
-    const Dims dilates{w.dilation.h - 1, w.dilation.w - 1};
-    const Dims before{w.pads.top, w.pads.left};
-    const Dims after{w.pads.bottom, w.pads.right};
-    constexpr auto kKind = dnnl::prop_kind::forward_inference;
-    constexpr auto kDirect = dnnl::algorithm::convolution_direct;
-    const auto desc =
-        p.bias.empty() ? dnnl::convolution_forward::desc(kKind, kDirect, src, weights, dst, strides,
-                                                         dilates, before, after)
-                       : dnnl::convolution_forward::desc(kKind, kDirect, src, weights, biasDesc(p),
-                                                         dst, strides, dilates, before, after);
     dnnl::post_ops ops;
     if (p.residual && !p.residual_after_activation) ops.append_sum(1.0F);
     appendActivation(ops, p.activation);
@@ -97,7 +85,7 @@ class Primitive {
     dnnl::primitive_attr attributes;
     attributes.set_post_ops(ops);
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    return {desc, attributes, engine};
+    return {convDesc(p, kF32, kF32, kF32, !p.bias.empty()), attributes, engine};
   }
 
   dnnl::stream stream_;
@@ -117,16 +105,18 @@ class Primitive {
 class Conv final : public executor::ConvKernel {
  public:
   Conv(const dnnl::engine& engine, const ConvProblem& p)
-      : weight_bytes_(kCodeBytes),
-        pitch_(static_cast<std::size_t>(pixelPitch(p.output)) * sizeof(float)) {
+      : pitch_(static_cast<std::size_t>(pixelPitch(p.output)) * sizeof(float)) {
     std::optional<dnnl::memory> bias;
-    std::vector<dnnl::memory> packed;
     for (const Piece& piece : cut(p)) {
-      if (piece.first_channel) packed.clear();
       if (!p.bias.empty() && (!bias || piece.first_channel)) bias = copied(engine, piece.problem);
       Primitive& primitive = primitives_.emplace_back(engine, piece);
       scratch_bytes_ = std::max(scratch_bytes_, primitive.scratchBytes());
-      primitive.bind(packedWeights(engine, piece.problem, primitive.weightsDesc(), packed), bias);
+      const std::span<const float> weights = piece.problem.weights;
+      const WeightShape shape = weightShape(piece.problem);
+      const dnnl::memory plain({shape.dims, kF32, shape.tag}, engine,
+                               const_cast<float*>(weights.data()));
+      primitive.bind(weights_.pack(p.store, std::as_bytes(weights), plain, primitive.weightsDesc()),
+                     bias);
     }
   }
 
@@ -138,36 +128,21 @@ class Conv final : public executor::ConvKernel {
     });
   }
 
-  std::size_t weightBytes() const override { return weight_bytes_; }
+  std::size_t weightBytes() const override { return weights_.bytes() + bias_bytes_; }
+  std::size_t sharedBytes() const override { return weights_.sharedBytes(); }
   std::size_t scratchBytes() const override { return scratch_bytes_ * primitives_.size(); }
 
  private:
   dnnl::memory copied(const dnnl::engine& engine, const ConvProblem& p) {
     dnnl::memory bias(biasDesc(p), engine);
     std::memcpy(bias.get_data_handle(), p.bias.data(), p.bias.size_bytes());
-    weight_bytes_ += p.bias.size_bytes();
+    bias_bytes_ += p.bias.size_bytes();
     return bias;
   }
 
-  /// The weights in the form of `desc`, packed once for all pieces that read the same form.
-  dnnl::memory packedWeights(const dnnl::engine& engine, const ConvProblem& p,
-                             const dnnl::memory::desc& desc, std::vector<dnnl::memory>& packed) {
-    for (const dnnl::memory& known : packed) {
-      if (known.get_desc() == desc) return known;
-    }
-    const WeightShape shape = weightShape(p);
-    dnnl::memory plain({shape.dims, kF32, shape.tag}, engine, const_cast<float*>(p.weights.data()));
-    dnnl::memory made(desc, engine);
-    dnnl::stream stream(engine);
-    dnnl::reorder(plain, made).execute(stream, plain, made);
-    stream.wait();
-    weight_bytes_ += desc.get_size();
-    packed.push_back(made);
-    return made;
-  }
-
   std::vector<Primitive> primitives_;
-  std::size_t weight_bytes_;
+  HeldWeights weights_;
+  std::size_t bias_bytes_ = 0;
   std::size_t pitch_;
   std::size_t scratch_bytes_ = 0;
 };
@@ -196,9 +171,17 @@ class OneDnn final : public executor::Backend {
     return true;
   }
 
-  Result<std::unique_ptr<executor::ByteKernel>> makeIntegerConv(
-      const executor::IntegerConv& conv) const override {
-    return onednn::makeIntegerConv(engine_, conv);
+  // Without such instructions oneDNN computes bf16 in f32, slower than f32 itself.
+  Status multipliesBfloat() const override {
+    constexpr auto kNeeded = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+    const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+    if ((isa & kNeeded) == kNeeded) return {};
+    return makeError("bf16 needs a processor with AVX512_BF16 instructions, and this one has none");
+  }
+  Result<std::unique_ptr<executor::ByteKernel>> makeCompactConv(
+      const executor::CompactConv& conv) const override {
+    return conv.input.dtype == executor::kBfloat ? makeBfloatConv(engine_, conv)
+                                                 : makeIntegerConv(engine_, conv);
   }
   Result<std::unique_ptr<executor::ByteKernel>> makeRescale(const executor::ScaledMap& from,
                                                             const executor::ScaledMap& to,

@@ -6,12 +6,8 @@
 
 namespace narrows::onednn {
 
-/// See executor::Backend.
+/// See executor::Backend::makeCompactConv; of maps of integers.
 Result<std::unique_ptr<executor::ByteKernel>> makeIntegerConv(const dnnl::engine& engine,
-                                                              const executor::IntegerConv& conv);
-Result<std::unique_ptr<executor::ByteKernel>> makeRescale(const dnnl::engine& engine,
-                                                          const executor::ScaledMap& from,
-                                                          const executor::ScaledMap& to,
-                                                          std::size_t threads);
+                                                              const executor::CompactConv& conv);
 
 }  // namespace narrows::onednn

@@ -203,7 +203,8 @@ class ReferenceEngine final : public Engine {
  public:
   std::string_view name() const override { return "reference"; }
   Result<std::unique_ptr<Program>> compile(const Graph& graph,
-                                           const EngineOptions&) const override {
+                                           const EngineOptions& options) const override {
+    if (options.bf16) return makeError("the reference engine has no kernels for bf16");
     NARROWS_CHECK(requireElements(graph));
     return ReferenceProgram::create(graph);
   }

@@ -118,8 +118,8 @@ class XnnPack final : public executor::Backend {
       const ConvProblem& problem) const override {
     return Conv::create(problem);
   }
-  Result<std::unique_ptr<executor::ByteKernel>> makeIntegerConv(
-      const executor::IntegerConv& conv) const override {
+  Result<std::unique_ptr<executor::ByteKernel>> makeCompactConv(
+      const executor::CompactConv& conv) const override {
     return xnnpack::makeIntegerConv(conv);
   }
   Result<std::unique_ptr<executor::ByteKernel>> makeRescale(const executor::ScaledMap& from,

@@ -12,7 +12,7 @@ namespace {
 
 using executor::ActivationKind;
 using executor::ByteKernel;
-using executor::IntegerConv;
+using executor::CompactConv;
 using executor::ScaledMap;
 
 /// What stands for 0 in a map.
@@ -43,7 +43,7 @@ Limits limitsOf(const ScaledMap& map, const executor::Activation& activation) {
 
 class IntegerConvKernel final : public ByteKernel {
  public:
-  static Result<std::unique_ptr<ByteKernel>> create(const IntegerConv& conv) {
+  static Result<std::unique_ptr<ByteKernel>> create(const CompactConv& conv) {
     const executor::ConvProblem& p = conv.problem;
     std::unique_ptr<IntegerConvKernel> kernel(new IntegerConvKernel(p));
     const executor::IntegerWeights integers(p.weights, p.output.shape[1]);
@@ -89,7 +89,7 @@ class IntegerConvKernel final : public ByteKernel {
         height_(static_cast<std::size_t>(p.input.shape[2])),
         width_(static_cast<std::size_t>(p.input.shape[3])) {}
 
-  static xnn_status make(const IntegerConv& conv, const executor::IntegerWeights& integers,
+  static xnn_status make(const CompactConv& conv, const executor::IntegerWeights& integers,
                          const Part& part, Operator& made) {
     const executor::ConvProblem& p = conv.problem;
     const Window2d& w = p.window;
@@ -208,7 +208,7 @@ class RescaleKernel final : public ByteKernel {
 
 }  // namespace
 
-Result<std::unique_ptr<ByteKernel>> makeIntegerConv(const IntegerConv& conv) {
+Result<std::unique_ptr<ByteKernel>> makeIntegerConv(const CompactConv& conv) {
   if (conv.residual || conv.output.dtype == DType::f32)
     return makeError("XNNPACK's convolutions of integers store integers and add nothing");
   return IntegerConvKernel::create(conv);

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "narrows/engine/executor/kernels/quads.h"
+
 namespace narrows::executor {
 
 std::span<const KernelTable* const> kernelTables() {
@@ -20,6 +22,16 @@ std::span<const KernelTable* const> kernelTables() {
 #else
   static const std::array<const KernelTable*, 1> kAll{&genericTable()};
   return kAll;
+#endif
+}
+
+const QuadKernels* quadKernels() {
+#if defined(__x86_64__)
+  static const bool kVnni =
+      kernelTables()[0] == &avx512Table() && __builtin_cpu_supports("avx512vnni");
+  return kVnni ? &avx512Quads() : nullptr;
+#else
+  return nullptr;
 #endif
 }
 

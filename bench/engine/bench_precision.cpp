@@ -1,5 +1,5 @@
-// Times the fast engine in 8-bit integers against itself in f32, run by run in turn, and prints the
-// ratio of the medians. Ranges come from random inputs: time does not depend on them.
+// Times the fast engine in 8-bit integers or bf16 against itself in f32, run by run in turn, and
+// prints the ratio of the medians. Ranges come from random inputs: time does not depend on them.
 
 #include <fmt/format.h>
 
@@ -9,6 +9,7 @@
 #include <random>
 
 #include "narrows/engine/calibration.h"
+#include "narrows/engine/precision.h"
 #include "narrows/formats/model_file.h"
 #include "narrows/zoo/zoo.h"
 
@@ -29,7 +30,8 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-Status compare(const Engine& engine, const std::string& name, std::size_t threads) {
+Status compare(const Engine& engine, Precision precision, const std::string& name,
+               std::size_t threads) {
   NARROWS_TRY(graph, read(name));
   std::mt19937_64 random(1);
   std::uniform_real_distribution<float> draw(0, 1);
@@ -42,14 +44,15 @@ Status compare(const Engine& engine, const std::string& name, std::size_t thread
   EngineOptions options;
   options.threads = threads;
   NARROWS_TRY(floats, engine.compile(graph, options));
-  {
+  options.bf16 = precision == Precision::bf16;
+  if (precision == Precision::int8) {
     NARROWS_TRY(finder, RangeFinder::create(engine, graph, threads));
     NARROWS_CHECK(finder.observe(views));
     options.int8_ranges = std::make_shared<const ValueRanges>(finder.ranges());
   }
-  NARROWS_TRY(integers, engine.compile(graph, options));
+  NARROWS_TRY(narrower, engine.compile(graph, options));
   std::vector<double> times[2];
-  Program* programs[2] = {floats.get(), integers.get()};
+  Program* programs[2] = {floats.get(), narrower.get()};
   for (int round = -2; round < kRounds; ++round) {
     for (int which = 0; which < 2; ++which) {
       const auto before = std::chrono::steady_clock::now();
@@ -60,21 +63,21 @@ Status compare(const Engine& engine, const std::string& name, std::size_t thread
     }
   }
   const double f32 = median(times[0]);
-  const double i8 = median(times[1]);
-  fmt::print(stderr, "{:<26} {} threads: f32 {:8.3f} ms, int8 {:8.3f} ms, ratio {:.3f}\n", name,
-             threads, f32, i8, i8 / f32);
+  const double other = median(times[1]);
+  fmt::print(stderr, "{:<26} {} threads: f32 {:8.3f} ms, {} {:8.3f} ms, ratio {:.3f}\n", name,
+             threads, f32, toString(precision), other, other / f32);
   fmt::print(
-      "{{\"name\": \"int8_ratio\", \"value\": {:.4f}, \"unit\": \"ratio\", \"origin\": "
+      "{{\"name\": \"{}_ratio\", \"value\": {:.4f}, \"unit\": \"ratio\", \"origin\": "
       "\"measured\", \"model\": \"{}\", \"threads\": {}}}\n",
-      i8 / f32, name, threads);
+      toString(precision), other / f32, name, threads);
   return {};
 }
 
-Status run(std::span<char* const> models) {
+Status run(Precision precision, std::span<char* const> models) {
   NARROWS_TRY(engine, makeEngine("onednn"));
   for (const char* model : models) {
     for (const std::size_t threads : {1, 2})
-      NARROWS_CHECK(compare(*engine, model, threads).within(model));
+      NARROWS_CHECK(compare(*engine, precision, model, threads).within(model));
   }
   return {};
 }
@@ -83,13 +86,14 @@ Status run(std::span<char* const> models) {
 }  // namespace narrows::bench
 
 int main(int count, char** values) {
-  if (count < 2) {
-    fmt::print(stderr, "bench_int8 MODEL...\n");
+  const auto precision = narrows::parsePrecision(count < 2 ? "" : values[1]);
+  if (count < 3 || !precision || *precision == narrows::Precision::f32) {
+    fmt::print(stderr, "bench_precision int8|bf16 MODEL...\n");
     return 2;
   }
-  const auto status = narrows::bench::run(std::span(values + 1, values + count));
+  const auto status = narrows::bench::run(*precision, std::span(values + 2, values + count));
   if (!status.ok()) {
-    fmt::print(stderr, "bench_int8: {}\n", status.error().message);
+    fmt::print(stderr, "bench_precision: {}\n", status.error().message);
     return 1;
   }
   return 0;
