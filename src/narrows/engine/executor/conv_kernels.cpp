@@ -65,6 +65,12 @@ class PointwiseConv final : public ConvKernel {
     by_panel_ = !near_ && panels >= static_cast<std::int64_t>(p.threads);
     chunk_ = near_ ? block * table.pixels : row_pixels_;
     parts_ = partsFor(p, by_panel_ ? panels : row_pixels_ * rows_ / table.pixels);
+    // Far weights of one pixel: a thread that gets them slowly leaves some to the others.
+    constexpr std::size_t kPartsOfThread = 4;
+    if (by_panel_ && rows_ * row_pixels_ == 1 && parts_ > 1) {
+      parts_ = std::clamp(static_cast<std::size_t>(panels / kMostStreams), parts_,
+                          kPartsOfThread * parts_);
+    }
   }
 
   Status run(const float* input, const float* residual, float* output, std::span<std::byte>,
@@ -99,6 +105,7 @@ class PointwiseConv final : public ConvKernel {
                  bool cold, bool more) const {
     const std::int64_t first = pixels.begin;
     const std::int64_t count = pixels.end - first;
+    if (count == 1 && !near_) return runPixel(x, residual, output, first, columns);
     const bool gapless = groups_ == 1 && input_pitch_ == depth_;
     for (std::int64_t g = 0; g < groups_; ++g) {
       const auto parts = weights_.item->group(g);
@@ -120,6 +127,34 @@ class PointwiseConv final : public ConvKernel {
         if (cold && i + 1 < columns.end)
           run.ahead = parts[static_cast<std::size_t>(i) + 1].panel.weights;
         table_.multiply(run, depth_, part.panel, finish_);
+      }
+    }
+  }
+
+  /// Panels of as many vectors go together; their numbers of vectors differ by one at most.
+  void runPixel(const float* x, const float* residual, float* output, std::int64_t pixel,
+                Share columns) const {
+    for (std::int64_t g = 0; g < groups_; ++g) {
+      const auto parts =
+          weights_.item->group(g).subspan(static_cast<std::size_t>(columns.begin),
+                                          static_cast<std::size_t>(columns.end - columns.begin));
+      for (std::int64_t vectors = 1; vectors <= table_.vectors; ++vectors) {
+        std::array<PanelResult, kMostStreams> results;
+        std::int64_t count = 0;
+        const auto multiply = [&] {
+          if (count > 0)
+            table_.multiply_pixel(x + g * depth_, depth_, results.data(), count, finish_);
+          count = 0;
+        };
+        for (const PackedWeights::Part& part : parts) {
+          if (part.panel.vectors != vectors) continue;
+          const std::int64_t at = g * outputs_ + part.first;
+          const float* added = has_residual_ ? residual + pixel * residual_pitch_ + at : nullptr;
+          results[static_cast<std::size_t>(count++)] = {part.panel, added,
+                                                        output + pixel * output_pitch_ + at};
+          if (count == kMostStreams) multiply();
+        }
+        multiply();
       }
     }
   }

@@ -70,6 +70,57 @@ TEST_P(KeptWeights, LargeProductsArePackedInPieces) {
   EXPECT_LT(memory.scratch, 9u << 20);
 }
 
+/// One row reads each weight once, several panels at a time: what it gives are the bits that the
+/// same row gives among others, on any number of threads, with weights that are kept or not.
+TEST_P(KeptWeights, OneRowIsComputedAsAmongOthers) {
+  const auto engine = *makeEngine(GetParam());
+  for (const std::int64_t columns : {64 * 9, 337, 1000}) {
+    SCOPED_TRACE(columns);
+    std::vector<Tensor> rows;
+    float next = 0;
+    const auto graphOf = [&](std::int64_t count) {
+      Graph graph;
+      const ValueId x = graph.addInput("x", {DType::f32, Shape{count, 900}});
+      Tensor weights(DType::f32, Shape{columns, 900});
+      float at = 0;
+      for (float& w : weights.mutableAs<float>()) w = std::sin(at += 0.37F);
+      Tensor bias(DType::f32, Shape{columns});
+      for (float& b : bias.mutableAs<float>()) b = std::sin(at += 0.37F);
+      Gemm gemm;
+      gemm.transpose_b = true;
+      const ValueId w = graph.addConstant("w", std::move(weights));
+      const ValueId b = graph.addConstant("b", std::move(bias));
+      const ValueId sums = *graph.add(gemm, {x, w, b});
+      NARROWS_ASSERT(graph.setOutputs({*graph.add(LeakyRelu{0.1}, {sums})}).ok());
+      return graph;
+    };
+    rows.emplace_back(TensorType{DType::f32, Shape{3, 900}});
+    for (float& value : rows[0].mutableAs<float>()) value = std::cos(next += 0.11F);
+    std::vector<Tensor> one;
+    one.emplace_back(TensorType{DType::f32, Shape{1, 900}});
+    std::copy_n(rows[0].as<float>().begin() + 900, 900, one[0].mutableAs<float>().begin());
+    const auto all = results(*engine, graphOf(3), {}, rows);
+    ASSERT_EQ(all.size(), 1u);
+    const auto wanted = all[0].as<float>().subspan(static_cast<std::size_t>(columns),
+                                                   static_cast<std::size_t>(columns));
+    for (const std::size_t threads : {1, 2, 3}) {
+      for (const bool kept : {true, false}) {
+        EngineOptions options;
+        options.threads = threads;
+        if (!kept) options.kept_weights = 0;
+        const auto alone = results(*engine, graphOf(1), options, one);
+        ASSERT_EQ(alone.size(), 1u);
+        const auto made = alone[0].as<float>();
+        if (GetParam() == "onednn") {
+          EXPECT_TRUE(std::equal(wanted.begin(), wanted.end(), made.begin()))
+              << threads << " threads, " << (kept ? "kept" : "streamed");
+        }
+        for (std::size_t i = 0; i < wanted.size(); ++i) ASSERT_NEAR(wanted[i], made[i], 2e-3F);
+      }
+    }
+  }
+}
+
 class Integers : public testing::TestWithParam<std::string_view> {};
 
 TEST_P(Integers, WholeNumbersComeOutExactly) {

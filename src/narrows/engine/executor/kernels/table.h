@@ -41,6 +41,15 @@ struct PixelRun {
   const float* next = nullptr;
 };
 
+/// What a panel makes of one pixel, and where that goes.
+struct PanelResult {
+  Panel panel;
+  const float* residual = nullptr;  // null when absent
+  float* output = nullptr;
+};
+/// Most panels of one pixel at once.
+constexpr std::int64_t kMostStreams = 4;
+
 /// Up to `KernelTable::pixels` results, each the sum over `taps` of pointers to `depth` adjacent
 /// input numbers: tap t of pixel i is at `inputs[t * KernelTable::pixels + i]`.
 struct TappedPixels {
@@ -118,6 +127,10 @@ struct KernelTable {
 
   void (*multiply)(const PixelRun& run, std::int64_t depth, const Panel& panel,
                    const Finish& finish);
+  /// One pixel with up to `kMostStreams` panels of as many vectors. Weights that are far away and
+  /// are read once come faster from memory in several streams.
+  void (*multiply_pixel)(const float* input, std::int64_t depth, const PanelResult* results,
+                         std::int64_t count, const Finish& finish);
   void (*multiply_tapped)(const TappedPixels& pixels, std::int64_t taps, std::int64_t depth,
                           const Panel& panel, const Finish& finish);
   void (*multiply_offset)(const OffsetPixels& pixels, const Panel& panel, const Finish& finish);
