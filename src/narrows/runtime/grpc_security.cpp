@@ -70,6 +70,7 @@ CallStatus fromGrpc(const grpc::Status& status) {
     case grpc::PERMISSION_DENIED:
     case grpc::RESOURCE_EXHAUSTED:
     case grpc::FAILED_PRECONDITION:
+    case grpc::ABORTED:
     case grpc::INTERNAL:
     case grpc::UNAVAILABLE:
     case grpc::DATA_LOSS:

@@ -166,6 +166,34 @@ TEST(Grpc, RestartInMidRunWithoutTail) {
   restartInMidRun(false);
 }
 
+/// Workers share what a stream refers to, and a new server has nothing of it.
+TEST(Grpc, StreamGoesOnWithAServerThatStartsAgain) {
+  const auto bundle = test::streamBundle(1000, CoderKind::context);
+  ServerOptions server_options = referenceServer();
+  server_options.service.workers = 2;
+  auto server = must(Server::start(bundle, server_options));
+  const std::uint16_t port = server->port();
+  SystemClock clock;
+  EdgeNodeOptions options;
+  options.fallback = false;
+  const auto node = nodeAt(transportTo(port), clock, bundle, options);
+  test::SeededSource source(80, 0, 20);
+  source.before([&](std::size_t index) {
+    if (index != 50) return;
+    server.reset();
+    server_options.address = fmt::format("127.0.0.1:{}", port);
+    server = must(Server::start(bundle, server_options));
+  });
+  const test::NodeRun run = test::runNode(*node, source);
+  test::expectAnsweredOnce(run, test::expectedPredictions(bundle, 80, 0, 20));
+  EXPECT_EQ(run.summary.by_server, 80U);
+  std::size_t still = 0;
+  for (const FrameRecord& record : run.records) {
+    still += record.frame_bytes == test::kStillFrame ? 1 : 0;
+  }
+  EXPECT_GT(still, 50U);
+}
+
 /// More nodes than the queue has room for: some are told to wait, none loses a frame.
 TEST(Grpc, EightNodesAtOnceLoseNothing) {
   const auto bundle = test::smallSplit(SmallHead::yolov2);

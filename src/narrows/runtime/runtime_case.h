@@ -37,15 +37,17 @@ inline PipelineOptions referencePipeline() {
   return options;
 }
 
-/// `count` pictures from seeds `first`, `first` + 1, ...
+/// `count` pictures from seeds `first`, `first` + 1, ...; each comes `still` times.
 class SeededSource : public FrameSource {
  public:
-  SeededSource(std::size_t count, std::uint64_t first = 0) : count_(count), first_(first) {}
+  SeededSource(std::size_t count, std::uint64_t first = 0, std::size_t still = 1)
+      : count_(count), first_(first), still_(still) {}
 
   Result<std::optional<SourceFrame>> next() override {
     if (next_ == count_) return std::optional<SourceFrame>();
-    const std::uint64_t seed = first_ + next_++;
-    if (before_) before_(seed - first_);
+    const std::size_t index = next_++;
+    if (before_) before_(index);
+    const std::uint64_t seed = first_ + index / still_;
     return std::optional<SourceFrame>(
         SourceFrame{std::to_string(seed), Picture::fromImage(smallPicture(seed))});
   }
@@ -57,22 +59,38 @@ class SeededSource : public FrameSource {
  private:
   std::size_t count_;
   std::uint64_t first_;
+  std::size_t still_;
   std::size_t next_ = 0;
   std::function<void(std::size_t)> before_;
 };
 
 /// What one process computes for the pictures of a SeededSource.
 inline std::vector<Prediction> expectedPredictions(const std::shared_ptr<const Bundle>& bundle,
-                                                   std::size_t count, std::uint64_t first = 0) {
+                                                   std::size_t count, std::uint64_t first = 0,
+                                                   std::size_t still = 1) {
   auto pipeline = must(LocalPipeline::create(bundle, referencePipeline()));
   std::vector<Prediction> predictions;
   for (std::size_t i = 0; i < count; ++i) {
-    Picture picture = Picture::fromImage(smallPicture(first + i));
+    Picture picture = Picture::fromImage(smallPicture(first + i / still));
     EXPECT_OK(pipeline.run(picture));
     predictions.push_back(pipeline.prediction());
   }
   return predictions;
 }
+
+/// A detector whose frames may refer to earlier ones of their stream.
+inline std::shared_ptr<const Bundle> streamBundle(std::uint32_t key_interval, CoderKind coder) {
+  auto bundle = std::make_shared<Bundle>(*smallSplit(SmallHead::yolov2));
+  for (InterfaceParams& params : bundle->plan.interfaces) {
+    auto& feature = std::get<FeatureInterface>(params);
+    feature.key_interval = key_interval;
+    feature.coder = CoderParams{coder};
+  }
+  return bundle;
+}
+/// A frame of such a stream where nothing changed: header, distance and reference
+/// (docs/feature-frame.md).
+inline constexpr std::size_t kStillFrame = 16;
 
 struct NodeRun {
   NodeSummary summary;

@@ -7,62 +7,20 @@ namespace narrows {
 namespace {
 
 using test::Cluster;
+using test::kStillFrame;
 using test::must;
+using test::SeededSource;
 using test::SmallHead;
-
-/// A still frame of a stream: header, distance and reference (docs/feature-frame.md).
-constexpr std::size_t kStillFrame = 16;
-
-std::shared_ptr<const Bundle> streamBundle(std::uint32_t key_interval, CoderKind coder) {
-  auto bundle = std::make_shared<Bundle>(*test::smallSplit(SmallHead::yolov2));
-  for (InterfaceParams& params : bundle->plan.interfaces) {
-    auto& feature = std::get<FeatureInterface>(params);
-    feature.key_interval = key_interval;
-    feature.coder = {coder, feature.coder.level, {}};
-    if (coder == CoderKind::context) feature.coder.level = 0;
-  }
-  return bundle;
-}
-
-/// A scene that changes after every `still` pictures.
-class SceneSource : public FrameSource {
- public:
-  SceneSource(std::size_t count, std::size_t still) : count_(count), still_(still) {}
-
-  Result<std::optional<SourceFrame>> next() override {
-    if (next_ == count_) return std::optional<SourceFrame>();
-    const std::size_t index = next_++;
-    if (before_) before_(index);
-    return std::optional<SourceFrame>(
-        SourceFrame{std::to_string(index), Picture::fromImage(test::smallPicture(index / still_))});
-  }
-  std::optional<std::size_t> count() const override { return count_; }
-  void before(std::function<void(std::size_t)> hook) { before_ = std::move(hook); }
-
- private:
-  std::size_t count_;
-  std::size_t still_;
-  std::size_t next_ = 0;
-  std::function<void(std::size_t)> before_;
-};
-
-/// What one process computes for the pictures of a SceneSource, each alone.
-std::vector<Prediction> expectedOf(const std::shared_ptr<const Bundle>& bundle, std::size_t count,
-                                   std::size_t still) {
-  const auto scenes = test::expectedPredictions(bundle, (count + still - 1) / still);
-  std::vector<Prediction> expected;
-  for (std::size_t i = 0; i < count; ++i) expected.push_back(scenes[i / still]);
-  return expected;
-}
+using test::streamBundle;
 
 TEST(Stream, StillSceneCostsAlmostNothing) {
   for (const CoderKind coder : {CoderKind::context, CoderKind::zstd}) {
     const auto bundle = streamBundle(10, coder);
     Cluster cluster(bundle);
     cluster.makeNode(test::referenceNode());
-    SceneSource source(25, 25);
+    SeededSource source(25, 0, 25);
     const test::NodeRun run = test::runNode(cluster.node(), source);
-    test::expectAnsweredOnce(run, expectedOf(bundle, 25, 25));
+    test::expectAnsweredOnce(run, test::expectedPredictions(bundle, 25, 0, 25));
     EXPECT_EQ(run.summary.by_server, 25U);
     for (std::size_t i = 0; i < 25; ++i) {
       EXPECT_EQ(run.records[i].attempts, 1) << i;
@@ -78,12 +36,12 @@ TEST(Stream, ServerThatStartsAgainAsksOnceForFramesThatStandAlone) {
     EdgeNodeOptions options = test::referenceNode();
     options.depth = depth;
     cluster.makeNode(options);
-    SceneSource source(60, 60);
+    SeededSource source(60, 0, 60);
     source.before([&](std::size_t index) {
       if (index == 30 && depth == 1) cluster.restartServer();
     });
     const test::NodeRun run = test::runNode(cluster.node(), source);
-    test::expectAnsweredOnce(run, expectedOf(bundle, 60, 60));
+    test::expectAnsweredOnce(run, test::expectedPredictions(bundle, 60, 0, 60));
     EXPECT_EQ(run.summary.by_server, 60U);
     EXPECT_TRUE(run.events.empty());
     std::size_t twice = 0;
@@ -110,7 +68,7 @@ TEST(Stream, ServerThatStartsAgainAsksOnceForFramesThatStandAlone) {
 /// then: every picture gets the answer that it would get alone.
 TEST(Stream, LosesNoPictureOverABadLink) {
   const auto bundle = streamBundle(20, CoderKind::context);
-  const auto expected = expectedOf(bundle, 200, 5);
+  const auto expected = test::expectedPredictions(bundle, 200, 0, 5);
   for (const std::uint64_t seed : {1, 2, 3}) {
     SCOPED_TRACE(seed);
     Cluster cluster(bundle);
@@ -125,7 +83,7 @@ TEST(Stream, LosesNoPictureOverABadLink) {
     options.interval = milliseconds(500);
     options.fallback = seed != 3;
     cluster.makeNode(options, rates, seed);
-    SceneSource source(200, 5);
+    SeededSource source(200, 0, 5);
     source.before([&](std::size_t index) {
       if (index % 60 == 59) cluster.restartServer();
     });
@@ -141,7 +99,7 @@ TEST(Stream, LosesNoPictureOverABadLink) {
 
 TEST(Stream, NodesThatShareTooLittleMemoryAreAnsweredAllTheSame) {
   const auto bundle = streamBundle(100, CoderKind::context);
-  const auto expected = expectedOf(bundle, 12, 12);
+  const auto expected = test::expectedPredictions(bundle, 12, 0, 12);
   ServiceOptions options = test::referenceService();
   options.stream_bytes = 1;
   ManualClock clock;
@@ -154,8 +112,8 @@ TEST(Stream, NodesThatShareTooLittleMemoryAreAnsweredAllTheSame) {
         bundle, node, std::make_unique<InProcessTransport>(service.get(), clock), clock)));
   }
   // A picture of b comes before each of a.
-  SceneSource other(12, 12);
-  SceneSource source(12, 12);
+  SeededSource other(12, 0, 12);
+  SeededSource source(12, 0, 12);
   std::size_t answered = 0;
   source.before([&](std::size_t) {
     class One : public FrameSource {
