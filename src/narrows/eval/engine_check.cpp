@@ -71,6 +71,8 @@ Result<EngineCheck> checkEngine(const Engine& engine, const Graph& graph,
     NARROWS_TRY(ranges, findRanges(engine, graph, description, calibration, options.threads));
     changed.int8_ranges = std::make_shared<const ValueRanges>(std::move(ranges));
   }
+  // What the engine cannot do it says before all pictures are run.
+  NARROWS_CHECK(engine.compile(graph, changed));
   PictureSource pictures(data.items, description.preprocessing);
   NARROWS_TRY(first, predictAll(engine, graph, description, pictures, plain, progress));
   NARROWS_TRY(second, predictAll(engine, graph, description, pictures, changed, progress));

@@ -310,6 +310,14 @@ TEST_F(EvalTest, EngineOptionsAreComparedWithThePlainRun) {
   auto integers = checkEngine(**fast, graph_, description_, data_, data_, options);
   ASSERT_TRUE(integers.ok()) << integers.error().message;
   EXPECT_GE(integers->changed.accuracy.primary, 80.0);
+  options.precision = Precision::bf16;
+  auto rounded = checkEngine(**fast, graph_, description_, data_, data_, options);
+  if (rounded.ok()) {
+    EXPECT_GE(rounded->changed.accuracy.primary, 80.0);
+  } else {
+    EXPECT_NE(rounded.error().message.find("bf16"), std::string::npos) << rounded.error().message;
+  }
+  options.precision = Precision::int8;
   DataSet none = data_;
   none.items.clear();
   auto empty = checkEngine(**fast, graph_, description_, none, data_, options);
