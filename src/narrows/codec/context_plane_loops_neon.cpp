@@ -64,8 +64,7 @@ void joinTwos(const std::uint8_t* units, std::size_t count, std::uint8_t* symbol
 }  // namespace
 
 PlaneLoops neonPlaneLoops() {
-  // Every compiler for this processor vectorises the other scalar loops as they stand: NEON needs
-  // no asking.
+  // The other scalar loops are vectorised as they stand: compilers may use NEON without asking.
   PlaneLoops loops = scalarPlaneLoops();
   loops.splitFours = splitFours;
   loops.splitTwos = splitTwos;
