@@ -13,7 +13,7 @@ NAME=$(basename "$(dirname "$(realpath "$0")")")
 OUT=$(realpath -m "${2:-$ROOT/build/experiments/$NAME-$SETTING}")
 SHARED=$(realpath "${NARROWS_SHARED:-$ROOT/../shared/data}")
 SEED=${NARROWS_SEED:-1}
-NARROWS=$ROOT/build/workbench/bin/narrows
+NARROWS=${NARROWS_PROGRAM:-$ROOT/build/workbench/bin/narrows}
 mkdir -p "$OUT/data"
 [[ -x $NARROWS ]] || "$ROOT/scripts/build" workbench narrows >&2
 

@@ -20,3 +20,8 @@ explored() {
 }
 explored explore "$ROOT/experiments/baseline/bccd.onnx" --data "$(unpacked bccd-voc)" --split val
 explored explore_random zoo:tiny-yolov3 --data "$(unpacked coco128)"
+mv "$WORK/explore.json" "$WORK/lazy.json"
+explored explore "$ROOT/experiments/baseline/bccd.onnx" --data "$(unpacked bccd-voc)" --split val \
+  --exhaustive >/dev/null
+figure explore_front_equal "$(jq -n --slurpfile a "$WORK/lazy.json" \
+  --slurpfile b "$WORK/explore.json" 'if $a[0].front == $b[0].front then 1 else 0 end')" "1 or 0"

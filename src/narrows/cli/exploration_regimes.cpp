@@ -20,9 +20,16 @@ Status addRegimes(ExplorationDocument& document, const SplitSetting& setting, co
       NARROWS_ASSERT(uncut != times.end());
       priced.times = {uncut->second.server, uncut->second.server};
       if (design.link) {
-        priced.picture = ImageInterface{};
         priced.bytes = Bytes(at(end.cost.scores, Objective::bytes));
         priced.encode = end.encode_time;
+        priced.decode = end.decode_time;
+      }
+      if (end.cut) {
+        const CutTimes& measured = times.at(document.space.cuts[*end.cut]);
+        priced.cut = end.cut;
+        priced.times = {measured.node, measured.server};
+      } else if (design.link) {
+        priced.picture = ImageInterface{};
       }
       label = end.name;
     } else {
@@ -42,6 +49,7 @@ Status addRegimes(ExplorationDocument& document, const SplitSetting& setting, co
   const Regimes regimes(graph, cuts, designs);
   for (Objective objective : document.options.objectives) {
     if (objective != Objective::latency && objective != Objective::energy) continue;
+    if (objective == Objective::energy && !document.energy_known) continue;
     NARROWS_TRY(map, makeRegimeMap(regimes, setting, objective));
     document.regimes.push_back(std::move(map));
   }

@@ -52,23 +52,6 @@ std::vector<std::size_t> frontOf(const ExplorationDocument& document) {
   return front;
 }
 
-/// A score with its unit.
-std::string quantity(Objective objective, double value) {
-  switch (objective) {
-    case Objective::drop:
-      return fmt::format("{:.2f} points", value);
-    case Objective::latency:
-      return fmt::format("{:.2f} ms", value * 1e3);
-    case Objective::energy:
-      return fmt::format("{:.2f} mJ", value * 1e3);
-    case Objective::bytes:
-      return fmt::format("{:.0f} B", value);
-    case Objective::period:
-      return fmt::format("{:.1f} frames/s", 1 / value);
-  }
-  return {};
-}
-
 std::string_view goalName(Objective objective) {
   return objective == Objective::period ? "throughput" : toString(objective);
 }
@@ -110,20 +93,38 @@ std::vector<Goal> goalsOf(const ExplorationDocument& document) {
   if (!document.goal.empty()) return {document.goal};
   std::vector<Goal> goals;
   for (Objective objective : document.options.objectives) {
-    if (objective != Objective::drop) goals.push_back({{objective, 1.0}});
+    if (objective == Objective::drop) continue;
+    if (objective == Objective::energy && !document.energy_known) continue;
+    goals.push_back({{objective, 1.0}});
   }
   return goals;
 }
 
-std::string whyLine(const ExploredDesign& design) {
+/// To six digits, which keeps large documents small.
+double shortened(double value) {
+  constexpr int kDigits = 6;
+  if (value == 0 || !std::isfinite(value)) return value;
+  const double scale = std::pow(10.0, kDigits - 1 - std::floor(std::log10(std::fabs(value))));
+  return std::round(value * scale) / scale;
+}
+
+std::string whyLine(const ExploredDesign& design, bool energy_known) {
   const DesignCost& cost = design.cost;
-  return fmt::format(
-      "latency {:.2f} ms = node {:.2f} + coding {:.2f} + link {:.2f} + server {:.2f}; node {:.2f} "
-      "mJ = computing {:.2f} + coding {:.2f} + link {:.2f}",
+  std::string text = fmt::format(
+      "latency {:.2f} ms = node {:.2f} + coding {:.2f} + link {:.2f} + server {:.2f}",
       at(cost.scores, Objective::latency) * 1e3, toMilliseconds(cost.node_compute),
-      toMilliseconds(cost.coding), toMilliseconds(cost.link), toMilliseconds(cost.server_compute),
-      at(cost.scores, Objective::energy) * 1e3, cost.compute_energy.value() * 1e3,
-      cost.coding_energy.value() * 1e3, cost.link_energy.value() * 1e3);
+      toMilliseconds(cost.coding), toMilliseconds(cost.link), toMilliseconds(cost.server_compute));
+  if (!energy_known) return text;
+  return text + fmt::format("; node {:.2f} mJ = computing {:.2f} + coding {:.2f} + link {:.2f}",
+                            at(cost.scores, Objective::energy) * 1e3,
+                            cost.compute_energy.value() * 1e3, cost.coding_energy.value() * 1e3,
+                            cost.link_energy.value() * 1e3);
+}
+
+/// Null where the node's power is not known.
+nlohmann::ordered_json millijoules(const ExplorationDocument& document, double joules) {
+  if (!document.energy_known) return nullptr;
+  return shortened(joules * 1e3);
 }
 
 /// What each end would need in place of this design.
@@ -161,12 +162,13 @@ std::size_t codedPictures(const ExplorationDocument& document) {
   return document.coded_pictures == 0 ? pictures : std::min(document.coded_pictures, pictures);
 }
 
-/// To six digits, which keeps large documents small.
-double shortened(double value) {
-  constexpr int kDigits = 6;
-  if (value == 0 || !std::isfinite(value)) return value;
-  const double scale = std::pow(10.0, kDigits - 1 - std::floor(std::log10(std::fabs(value))));
-  return std::round(value * scale) / scale;
+/// Of a trained design those of its cut before training.
+std::int64_t nodeMacs(const ExplorationDocument& document, std::size_t position) {
+  const ExploredDesign& design = document.exploration.designs[position];
+  if (!design.end) return document.cuts[design.cut].node_macs;
+  if (const auto cut = document.ends[*design.end].cut) return document.cuts[*cut].node_macs;
+  if (design.link || document.cuts.empty()) return 0;
+  return document.cuts[0].node_macs + document.cuts[0].server_macs;
 }
 
 /// Every design with a known accuracy, with the parts of its latency and energy: names of columns
@@ -180,6 +182,7 @@ nlohmann::ordered_json designsJson(const ExplorationDocument& document) {
                                 "link",
                                 "mean_bytes",
                                 "latency_ms",
+                                "period_ms",
                                 "node_compute_ms",
                                 "coding_ms",
                                 "link_ms",
@@ -189,6 +192,7 @@ nlohmann::ordered_json designsJson(const ExplorationDocument& document) {
                                 "coding_mj",
                                 "radio_mj",
                                 "node_memory_mb",
+                                "node_mmacs",
                                 "accuracy_percent",
                                 "drop_points",
                                 "on_front",
@@ -206,21 +210,38 @@ nlohmann::ordered_json designsJson(const ExplorationDocument& document) {
                             linkName(document, design),
                             shortened(at(cost.scores, Objective::bytes)),
                             shortened(at(cost.scores, Objective::latency) * 1e3),
+                            shortened(at(cost.scores, Objective::period) * 1e3),
                             shortened(toMilliseconds(cost.node_compute)),
                             shortened(toMilliseconds(cost.coding)),
                             shortened(toMilliseconds(cost.link)),
                             shortened(toMilliseconds(cost.server_compute)),
-                            shortened(at(cost.scores, Objective::energy) * 1e3),
-                            shortened(cost.compute_energy.value() * 1e3),
-                            shortened(cost.coding_energy.value() * 1e3),
+                            millijoules(document, at(cost.scores, Objective::energy)),
+                            millijoules(document, cost.compute_energy.value()),
+                            millijoules(document, cost.coding_energy.value()),
                             shortened(cost.link_energy.value() * 1e3),
                             shortened(cost.node_memory / kMillion),
+                            shortened(static_cast<double>(nodeMacs(document, i)) / kMillion),
                             shortened(document.baseline.uncut.primary - *design.drop),
                             shortened(*design.drop),
                             design.on_front,
                             toString(cost.origin)});
   }
   return json;
+}
+
+/// What justifies each accuracy that was not measured.
+nlohmann::ordered_json skippedJson(const ExplorationDocument& document) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const SkippedGroup& group : document.exploration.skipped) {
+    nlohmann::ordered_json row{{"cut", document.space.cuts[group.cut]}};
+    if (group.quantizer) row["interface"] = document.space.quantizers[*group.quantizer];
+    row["breaks_bound"] = group.breaks_bound;
+    row["covered_by"] = nlohmann::ordered_json::array();
+    for (const std::size_t design : group.covered_by)
+      row["covered_by"].push_back(idOf(document, design));
+    rows.push_back(std::move(row));
+  }
+  return rows;
 }
 
 nlohmann::ordered_json cutsJson(const ExplorationDocument& document) {
@@ -236,8 +257,38 @@ nlohmann::ordered_json cutsJson(const ExplorationDocument& document) {
 
 }  // namespace
 
+std::string quantity(Objective objective, double value) {
+  switch (objective) {
+    case Objective::drop:
+      return fmt::format("{:.2f} points", value);
+    case Objective::latency:
+      return fmt::format("{:.2f} ms", value * 1e3);
+    case Objective::energy:
+      return fmt::format("{:.2f} mJ", value * 1e3);
+    case Objective::bytes:
+      return fmt::format("{:.0f} B", value);
+    case Objective::period:
+      return fmt::format("{:.1f} frames/s", 1 / value);
+  }
+  return {};
+}
+
+std::string designLabel(const ExplorationDocument& document, std::size_t position) {
+  const ExploredDesign& design = document.exploration.designs[position];
+  std::string text = cutLabel(document, design);
+  if (!design.end)
+    text += fmt::format(", {}, {}", interfaceLabel(document, design), coderLabel(document, design));
+  if (design.link) text += " over " + linkName(document, design);
+  return text;
+}
+
 std::string designId(const SplitRecipe& recipe, const std::string& link) {
   return sha256(asBytes(toJson(recipe) + link)).substr(0, kIdDigits);
+}
+
+std::optional<double> bytesError(const ExploredDesign& design) {
+  if (!design.frame || design.frame->frames < 2) return std::nullopt;
+  return 2 * design.frame->bytes_deviation / std::sqrt(static_cast<double>(design.frame->frames));
 }
 
 Table frontTable(const ExplorationDocument& document) {
@@ -259,17 +310,14 @@ Table frontTable(const ExplorationDocument& document) {
     const ExploredDesign& design = document.exploration.designs[position];
     const Scores& scores = design.cost.scores;
     Cell error;
-    // Twice the standard error of the mean.
-    if (design.frame && design.frame->frames > 1) {
-      error =
-          2 * design.frame->bytes_deviation / std::sqrt(static_cast<double>(design.frame->frames));
-    }
+    if (const auto known = bytesError(design)) error = *known;
     const std::string link = linkName(document, design);
     table.add({idOf(document, position), cutLabel(document, design),
                interfaceLabel(document, design), coderLabel(document, design),
                link.empty() ? std::string("-") : link, at(scores, Objective::bytes), error,
                at(scores, Objective::latency) * 1e3, 1 / at(scores, Objective::period),
-               at(scores, Objective::energy) * 1e3, design.cost.node_memory / kMillion,
+               document.energy_known ? Cell(at(scores, Objective::energy) * 1e3) : Cell(),
+               design.cost.node_memory / kMillion,
                document.baseline.uncut.primary - design.drop.value_or(0), design.drop.value_or(0),
                std::string(toString(design.cost.origin))});
   }
@@ -282,15 +330,9 @@ std::string goalLines(const ExplorationDocument& document) {
     const auto best = bestFor(document, goal);
     if (!best) return "No design keeps to the bounds.\n";
     const ExploredDesign& design = document.exploration.designs[*best];
-    const std::string link = linkName(document, design);
-    text += fmt::format("Best for {}: {}  {}", goalTitle(goal), idOf(document, *best),
-                        cutLabel(document, design));
-    if (!design.end) {
-      text +=
-          fmt::format(", {}, {}", interfaceLabel(document, design), coderLabel(document, design));
-    }
-    if (!link.empty()) text += " over " + link;
-    text += fmt::format(", drop {:.2f} points\n  {}\n", design.drop.value_or(0), whyLine(design));
+    text += fmt::format("Best for {}: {}  {}, drop {:.2f} points\n  {}\n", goalTitle(goal),
+                        idOf(document, *best), designLabel(document, *best),
+                        design.drop.value_or(0), whyLine(design, document.energy_known));
     for (const auto& [objective, weight] : goal) {
       const std::string ends = againstEnds(document, design, objective);
       if (!ends.empty()) text += fmt::format("  {}\n", ends);
@@ -351,12 +393,18 @@ std::string formatExploration(const ExplorationDocument& document, OutputFormat 
     json["front"] = nlohmann::ordered_json::parse(table.json());
     for (const RegimeMap& map : document.regimes)
       json["regimes"].push_back(regimesJson(map, document.regime_labels));
+    for (const Sensitivity& sensitivity : document.sensitivities)
+      json["sensitivity"].push_back(sensitivityJson(document, sensitivity));
     json["cuts"] = cutsJson(document);
     if (!document.cuts.empty()) {
       const CutFacts& cut = document.cuts[0];
       json["network_mmacs"] = static_cast<double>(cut.node_macs + cut.server_macs) / kMillion;
     }
     json["designs"] = designsJson(document);
+    json["skipped"] = skippedJson(document);
+    json["timeline_in_flight"] = kTimelineInFlight;
+    for (const DesignTimeline& timeline : document.timelines)
+      json["timelines"][idOf(document, timeline.design)] = timelineJson(timeline);
     return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   }
   std::string text = fmt::format(
@@ -371,6 +419,8 @@ std::string formatExploration(const ExplorationDocument& document, OutputFormat 
   text += "\n" + goalLines(document) + "\n";
   for (const RegimeMap& map : document.regimes)
     text += formatRegimes(map, document.regime_labels) + "\n";
+  for (const Sensitivity& sensitivity : document.sensitivities)
+    text += formatSensitivity(document, sensitivity) + "\n";
   text += describeWork(document);
   text += fmt::format(
       "{:.1f} s. Deploy one: narrows split MODEL --design ID --store {} --out NAME.narrows\n",

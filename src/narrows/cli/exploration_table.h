@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "narrows/cli/design_timeline.h"
 #include "narrows/cli/regime_table.h"
+#include "narrows/cli/sensitivity.h"
 #include "narrows/cli/split_recipe.h"
 #include "narrows/cli/table.h"
 #include "narrows/cost/split_pricer.h"
@@ -38,6 +40,8 @@ struct ExplorationDocument {
   /// Names of the profiles.
   std::string node;
   std::string server;
+  /// Whether the node's power is known; energies say nothing without it.
+  bool energy_known = true;
   std::vector<std::string> links;
   std::vector<CutFacts> cuts;
   std::vector<EndDesign> ends;
@@ -51,12 +55,24 @@ struct ExplorationDocument {
   /// With the names of their designs, when they were asked for.
   std::vector<RegimeMap> regimes;
   std::vector<std::string> regime_labels;
+  std::vector<Sensitivity> sensitivities;
+  /// Of the Pareto set.
+  std::vector<DesignTimeline> timelines;
   Seconds elapsed;
 };
 
 /// Beginning of the SHA-256 of a recipe's text, with the link where there is one: the same design
 /// has the same id in every run.
 std::string designId(const SplitRecipe& recipe, const std::string& link);
+
+/// A score with its unit.
+std::string quantity(Objective objective, double value);
+
+/// Cut, interface, coder and link of a design.
+std::string designLabel(const ExplorationDocument& document, std::size_t position);
+
+/// Twice the standard error of a design's mean bytes; nothing for less than two frames.
+std::optional<double> bytesError(const ExploredDesign& design);
 
 /// The Pareto set, ordered by the first objective that is no drop.
 Table frontTable(const ExplorationDocument& document);

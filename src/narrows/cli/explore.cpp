@@ -10,7 +10,9 @@
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
 #include "narrows/cli/cut_choice.h"
+#include "narrows/cli/deployed_design.h"
 #include "narrows/cli/design_pricer.h"
+#include "narrows/cli/design_timeline.h"
 #include "narrows/cli/end_designs.h"
 #include "narrows/cli/exploration_regimes.h"
 #include "narrows/cli/exploration_table.h"
@@ -77,16 +79,15 @@ Status storeFront(Store& store, const ExplorationDocument& document) {
   for (std::size_t i = 0; i < designs.size(); ++i) {
     if (!designs[i].on_front) continue;
     const std::string link = designs[i].link ? document.links[*designs[i].link] : "";
-    const nlohmann::ordered_json figures{
-        {"link", link},
-        {"latency_s", at(designs[i].cost.scores, Objective::latency)},
-        {"node_j", at(designs[i].cost.scores, Objective::energy)},
-        {"bytes", at(designs[i].cost.scores, Objective::bytes)},
-        {"drop_points", designs[i].drop.value_or(0)},
-        {"accuracy_percent", document.baseline.uncut.primary - designs[i].drop.value_or(0)}};
+    const Scores& scores = designs[i].cost.scores;
+    const DesignPromise promise{link,
+                                Seconds(at(scores, Objective::latency)),
+                                at(scores, Objective::bytes),
+                                bytesError(designs[i]).value_or(0),
+                                document.baseline.uncut.primary - designs[i].drop.value_or(0),
+                                Joules(at(scores, Objective::energy))};
     rows.push_back(
-        {designId(document.recipes[i], link), toJson(document.recipes[i]),
-         figures.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)});
+        {designId(document.recipes[i], link), toJson(document.recipes[i]), toJson(promise)});
   }
   return store.putDesigns(rows);
 }
@@ -147,6 +148,7 @@ Result<ExplorationDocument> explore(ExploreCommand options) {
   DesignSpace& space = document.space;
   document.node = pricer.node().name;
   document.server = pricer.server().name;
+  document.energy_known = pricer.node().compute_power.has_value();
   for (const Cut& cut : cuts) {
     space.cuts.push_back(cutName(model.graph, cut));
     document.cuts.push_back({space.cuts.back(), joinedShapes(model.graph, cut.values),
@@ -198,9 +200,11 @@ Result<ExplorationDocument> explore(ExploreCommand options) {
     document.recipes.push_back(std::move(recipe));
   }
   NARROWS_CHECK(storeFront(store, document));
+  NARROWS_TRY(times, store.cutTimes());
+  NARROWS_CHECK(addTimelines(document, pricer, pricing, times));
   if (options.regimes) {
-    NARROWS_TRY(times, store.cutTimes());
     NARROWS_CHECK(addRegimes(document, setting, model.graph, cuts, times));
+    document.sensitivities = sensitivities(document);
   }
   document.elapsed = FrameClock::now() - start;
   return document;

@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 
 #include "narrows/base/file.h"
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/command.h"
+#include "narrows/cli/deployed_design.h"
 #include "narrows/cli/design.h"
+#include "narrows/cli/report.h"
 #include "narrows/cli/split.h"
 #include "narrows/cli/split_recipe.h"
 #include "narrows/vision/image.h"
@@ -140,6 +144,71 @@ TEST_F(ExploreCommandTest, RegimesNameAWinnerForEveryRateAndSpeed) {
     // The middle of the map is the setting itself.
     EXPECT_EQ(map["winners"][map["winners"].size() / 2], map["best"]);
   }
+  // Giving up more accuracy only ever helps, and the last step is the best of all designs.
+  ASSERT_EQ(document["sensitivity"].size(), 3u);
+  const Json& latency = document["sensitivity"][1];
+  EXPECT_EQ(latency["objective"], "latency");
+  double drop = -1;
+  double value = 1e9;
+  for (const Json& step : latency["by_drop"]) {
+    EXPECT_GT(step["drop_points"].get<double>(), drop);
+    const double now = std::stod(step["value"].get<std::string>());
+    EXPECT_LE(now, value);
+    drop = step["drop_points"];
+    value = now;
+  }
+  double least = 1e9;
+  for (const Json& row : document["designs"]["rows"]) least = std::min(least, row[6].get<double>());
+  EXPECT_NEAR(value, least, 0.01);
+}
+
+TEST_F(ExploreCommandTest, EveryDesignOfTheParetoSetHasATimelineOfItsLatency) {
+  // Without an answer, which could wait for the next frame's message on the same link.
+  const Json document = explore({"--exhaustive", "--answer-bytes", "0"});
+  ASSERT_FALSE(document["front"].empty());
+  for (const Json& row : document["front"]) {
+    const Json& steps = document["timelines"].at(row["id"].get<std::string>());
+    double end = 0;
+    std::set<std::string> places;
+    for (const Json& step : steps) {
+      places.insert(step[1].get<std::string>());
+      if (step[0] == 0) end = std::max(end, step[4].get<double>());
+    }
+    EXPECT_NEAR(end, row["latency_ms"].get<double>(), 1e-3) << row;
+    EXPECT_EQ(places.contains("link"), row["link"] != "-") << row;
+  }
+}
+
+TEST_F(ExploreCommandTest, AllDesignsBecomeATable) {
+  const Json document = explore({"--exhaustive"});
+  const std::string json = (directory_->path() / "explore.json").string();
+  const std::string csv = (directory_->path() / "designs.csv").string();
+  ASSERT_TRUE(writeFileAtomically(json, asBytes(document.dump())).ok());
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(runReport(std::vector<std::string>{json, "--out", csv}), kExitOk);
+  testing::internal::GetCapturedStdout();
+  const auto text = readTextFile(csv);
+  ASSERT_TRUE(text.ok()) << text.error().message;
+  EXPECT_TRUE(text->starts_with("id,cut,interface,coder,link,mean_bytes,latency_ms,")) << *text;
+  EXPECT_EQ(std::count(text->begin(), text->end(), '\n'),
+            static_cast<std::ptrdiff_t>(1 + document["designs"]["rows"].size()));
+
+  ASSERT_TRUE(writeFileAtomically(json, asBytes(std::string(R"({"designs": {"rows": []}})"))).ok());
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(runReport(std::vector<std::string>{json, "--out", csv + ".csv"}), kExitFailure);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("columns and rows"), std::string::npos);
+}
+
+TEST(DesignPromise, IsReadBack) {
+  const DesignPromise promise{"2Mbit/s", Seconds(0.0425), 1234.5, 20.25, 61.5, Joules(0.3)};
+  const auto parsed = parsePromise(toJson(promise));
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+  EXPECT_EQ(toJson(*parsed), toJson(promise));
+  EXPECT_EQ(parsed->bytes_error, 20.25);
+  EXPECT_EQ(parsePromise("[]").error().message, "figures: expected a JSON object");
+  EXPECT_EQ(parsePromise("{}").error().message, "figures: link: expected a name");
+  EXPECT_EQ(parsePromise(R"({"link": "wifi", "latency_s": "x"})").error().message,
+            "figures: latency_s: expected a number");
 }
 
 TEST(SplitRecipe, IsReadBack) {

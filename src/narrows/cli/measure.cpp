@@ -13,13 +13,16 @@
 #include "narrows/cli/command.h"
 #include "narrows/cli/cut_choice.h"
 #include "narrows/cli/data_source.h"
+#include "narrows/cli/deployed_design.h"
 #include "narrows/cli/design_pricer.h"
+#include "narrows/cli/engine_option.h"
 #include "narrows/cli/interface_options.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
 #include "narrows/cli/progress.h"
 #include "narrows/cli/real_run.h"
 #include "narrows/cli/shaped_network.h"
+#include "narrows/cli/split_recipe.h"
 #include "narrows/cli/stop_signal.h"
 #include "narrows/engine/part_clock.h"
 #include "narrows/eval/calibration.h"
@@ -44,6 +47,10 @@ struct MeasureOptions {
   std::string coder = "raw";
   std::size_t pictures = 10;
   bool simulate = false;
+  std::string design;
+  std::string store{kStandardStore};
+  std::string bundle;
+  std::string engine{defaultEngineName()};
   CostOptions cost;
   OutputOptions output;
 };
@@ -153,11 +160,6 @@ Result<HostWork> measureHostWork(const MeasureOptions& options, const fs::path& 
   return work;
 }
 
-/// The bucket is full when a message begins: its first bytes do not wait.
-Seconds creditOf(const LinkModel& link, Bytes message) {
-  return std::min(ShapedNetwork::burst(), bytesOnLink(link, message)) / link.up;
-}
-
 /// A folder with one picture many times, so that the least time is that of the same work.
 Status fillFolder(const fs::path& picture, std::size_t count, const fs::path& folder) {
   std::error_code code;
@@ -187,15 +189,7 @@ class Measurement {
                              measurement.work_->path() / "pictures"));
     NARROWS_TRY(setting, readSetting(options.cost));
     measurement.setting_ = std::move(setting);
-    if (!options.simulate) {
-      auto network = ShapedNetwork::create(measurement.work_->path());
-      if (network.ok()) {
-        measurement.network_ = std::make_unique<ShapedNetwork>(std::move(*network));
-      } else {
-        fmt::print(stderr, "narrows measure: links are simulated in the process: {}\n",
-                   network.error().message);
-      }
-    }
+    measurement.network_ = networkUnless(options.simulate, measurement.work_->path());
     return measurement;
   }
 
@@ -249,15 +243,16 @@ class Measurement {
       NARROWS_TRY(found, findLink(link));
       setting.links = {found};
       if (network_) NARROWS_CHECK(network_->setRate(found.up));
-      NARROWS_TRY(measured, real.run(work_->path() / "pictures", link));
+      NARROWS_TRY(pictures, real.run(work_->path() / "pictures", link));
+      const RealLatency measured = leastOf(pictures);
       setting.answer = measured.reply;
       NARROWS_TRY(pricer, SplitPricer::create(std::move(setting), model_->graph));
       NARROWS_TRY(prices, pricer.forCut(cut, {}));
       const Price price = pricer.price(prices[0], measured.request, work.encode, work.decode);
       report.runs.push_back({name, link, measured, price, work.prepare, work.message, Seconds()});
       if (network_)
-        report.runs.back().credit =
-            creditOf(found, measured.request) + creditOf(found, measured.reply);
+        report.runs.back().credit = ShapedNetwork::credit(found, measured.request) +
+                                    ShapedNetwork::credit(found, measured.reply);
       bar.advance();
     }
     std::error_code code;
@@ -347,6 +342,10 @@ void print(const MeasureOptions& options, const Report& report) {
 }
 
 Status measure(const MeasureOptions& options) {
+  if (!options.design.empty()) {
+    return measureDeployed({options.model, options.data, options.design, options.store,
+                            options.bundle, options.engine, 0, options.simulate, options.output});
+  }
   if (options.cost.device.empty() || options.cost.server.empty()) {
     return makeError(
         "--device and --server: give this host's profile, which narrows profile MODEL --output "
@@ -372,7 +371,8 @@ int runMeasure(std::span<const std::string> arguments) {
       "rate, and print the prediction beside the measurement.",
       "narrows profile zoo:mobilenetv2 zoo:resnet18 --output host.toml\n  narrows measure "
       "zoo:mobilenetv2 --data pictures --device host.toml --server host.toml \\\n      --link "
-      "5Mbit/s --link 50Mbit/s");
+      "5Mbit/s --link 50Mbit/s\n  narrows measure bccd.onnx --data bccd-voc --split val --design "
+      "3fa9 --bundle camera.narrows");
   MeasureOptions options;
   CLI::App& app = parser.app();
   addModelOptions(app, options.model);
@@ -387,6 +387,13 @@ int runMeasure(std::span<const std::string> arguments) {
   app.add_option("--pictures", options.pictures, "Times that the first picture of the data is sent")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
+  app.add_option("--design", options.design,
+                 "Instead: a design of narrows explore, by its id or the beginning of it, on all "
+                 "pictures, beside what was promised");
+  app.add_option("--store", options.store, "With --design: the store that has it")
+      ->capture_default_str();
+  app.add_option("--bundle", options.bundle, "With --design: what narrows split made of it");
+  addEngineOption(app, options.engine, "With --design: engine that scores")->capture_default_str();
   app.add_flag("--simulate", options.simulate, "Emulate the link by waiting in the process");
   addCostOptions(app, options.cost);
   addOutputOptions(app, options.output);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -21,32 +20,33 @@ double messageOf(double on_link, const LinkProfile& link) {
   return on_link - std::ceil(on_link / packet) * static_cast<double>(link.overhead);
 }
 
-Result<RealLatency> readRecords(const std::filesystem::path& path) {
+Result<std::vector<RealLatency>> readRecords(const std::filesystem::path& path) {
   NARROWS_TRY(text, readTextFile(path));
   std::istringstream lines(text);
-  RealLatency least;
-  least.total = Seconds(std::numeric_limits<double>::infinity());
+  std::vector<RealLatency> pictures;
   for (std::string line; std::getline(lines, line);) {
     const Json record = Json::parse(line, nullptr, false);
     if (!record.is_object() || !record.contains("total_ms"))
       return makeError("{}: not a record: {}", path.string(), line);
     if (record["answered"] != "server" || record["attempts"] != 1)
       return makeError("{}: the server did not answer at once: {}", path.string(), line);
-    ++least.pictures;
-    const Seconds total = milliseconds(record["total_ms"].get<double>());
-    if (total >= least.total) continue;
-    least.total = total;
-    least.node = milliseconds(record["node_ms"].get<double>());
-    least.encode = milliseconds(record["encode_ms"].get<double>());
-    least.server = milliseconds(record["server_ms"].get<double>());
-    least.request = Bytes(record["wire_bytes"].get<double>());
-    least.reply = Bytes(record["reply_bytes"].get<double>());
+    const auto time = [&](const char* key) { return milliseconds(record[key].get<double>()); };
+    const auto bytes = [&](const char* key) { return Bytes(record[key].get<double>()); };
+    pictures.push_back({time("total_ms"), time("prepare_ms"), time("node_ms"), time("encode_ms"),
+                        time("server_ms"), bytes("frame_bytes"), bytes("wire_bytes"),
+                        bytes("reply_bytes")});
   }
-  if (least.pictures == 0) return makeError("{}: no records", path.string());
-  return least;
+  if (pictures.empty()) return makeError("{}: no records", path.string());
+  return pictures;
 }
 
 }  // namespace
+
+RealLatency leastOf(const std::vector<RealLatency>& pictures) {
+  return *std::min_element(
+      pictures.begin(), pictures.end(),
+      [](const RealLatency& a, const RealLatency& b) { return a.total < b.total; });
+}
 
 Result<RealRun> RealRun::start(const std::filesystem::path& bundle, const ShapedNetwork* network,
                                const std::filesystem::path& work) {
@@ -65,7 +65,8 @@ Result<RealRun> RealRun::start(const std::filesystem::path& bundle, const Shaped
   return RealRun(std::move(server), std::move(address), bundle, network, work);
 }
 
-Result<RealLatency> RealRun::run(const std::filesystem::path& pictures, const std::string& rate) {
+Result<std::vector<RealLatency>> RealRun::run(const std::filesystem::path& pictures,
+                                              const std::string& rate) {
   NARROWS_TRY(program, ownProgram());
   std::vector<std::string> words{
       program,   "node", bundle_.string(), "--server", address_,     "--input", pictures.string(),
@@ -76,18 +77,18 @@ Result<RealLatency> RealRun::run(const std::filesystem::path& pictures, const st
   } else {
     words.insert(words.end(), {"--link", rate});
   }
-  const std::filesystem::path records = work_ / "node.jsonl";
   NARROWS_TRY(node,
-              ChildProcess::start(words[0], {words.begin() + 1, words.end()}, records.string()));
+              ChildProcess::start(words[0], {words.begin() + 1, words.end()}, records().string()));
   NARROWS_TRY(code, node.wait());
   if (code != 0) return makeError("narrows node ended with exit code {}", code);
-  NARROWS_TRY(latency, readRecords(records));
-  if (network_ == nullptr) {
-    NARROWS_TRY(link, parseLink(rate));
-    latency.request = Bytes(messageOf(latency.request.value(), link));
-    latency.reply = Bytes(messageOf(latency.reply.value(), link));
+  NARROWS_TRY(measured, readRecords(records()));
+  if (network_ != nullptr) return measured;
+  NARROWS_TRY(link, parseLink(rate));
+  for (RealLatency& picture : measured) {
+    picture.request = Bytes(messageOf(picture.request.value(), link));
+    picture.reply = Bytes(messageOf(picture.reply.value(), link));
   }
-  return latency;
+  return measured;
 }
 
 }  // namespace narrows

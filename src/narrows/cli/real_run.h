@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "narrows/base/result.h"
 #include "narrows/base/units.h"
@@ -15,17 +16,22 @@ namespace narrows {
 
 /// What a bundle's two processes took for a picture over one link.
 struct RealLatency {
-  /// From the start of the picture's processing to its answer, least over the pictures; measured,
-  /// or simulated where the link was.
+  /// From the start of the picture's processing to its answer; measured, or simulated where the
+  /// link was.
   Seconds total;
+  /// Preparing the picture, and with it the node's pieces.
+  Seconds prepare;
   Seconds node;
   Seconds encode;
   Seconds server;
-  /// Request and reply as messages, without packets around them.
+  /// Feature frames; then request and reply as messages, without packets around them.
+  Bytes frames;
   Bytes request;
   Bytes reply;
-  std::size_t pictures = 0;
 };
+
+/// The picture that took least. At least one.
+RealLatency leastOf(const std::vector<RealLatency>& pictures);
 
 /// `narrows serve` for one bundle, and runs of `narrows node` against it, one picture at a time.
 /// Each process uses one thread.
@@ -35,8 +41,12 @@ class RealRun {
   static Result<RealRun> start(const std::filesystem::path& bundle, const ShapedNetwork* network,
                                const std::filesystem::path& work);
 
-  /// `rate` is such as "10Mbit/s"; a network has it already.
-  Result<RealLatency> run(const std::filesystem::path& pictures, const std::string& rate);
+  /// One for each picture. `rate` is such as "10Mbit/s"; a network has it already. Fails when the
+  /// server did not answer one at once.
+  Result<std::vector<RealLatency>> run(const std::filesystem::path& pictures,
+                                       const std::string& rate);
+  /// What the node printed in the last run, a record a line.
+  std::filesystem::path records() const { return work_ / "node.jsonl"; }
 
  private:
   RealRun(ChildProcess server, std::string address, std::filesystem::path bundle,

@@ -2,14 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
 #include "narrows/cli/data_source.h"
+#include "narrows/cli/design_pricer.h"
 #include "narrows/cli/engine_option.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
 #include "narrows/cli/two_pieces.h"
+#include "narrows/codec/frame.h"
 #include "narrows/eval/bootstrap.h"
 #include "narrows/eval/validator.h"
 #include "narrows/graph/cost.h"
@@ -24,6 +28,8 @@ struct ScoreCommand {
   std::vector<std::string> bundles;
   std::vector<int> jpeg;
   std::vector<int> webp;
+  /// With links, every row is priced over each of them.
+  CostOptions cost;
   BootstrapOptions bootstrap;
   std::string engine{defaultEngineName()};
   std::size_t threads = 0;
@@ -32,54 +38,111 @@ struct ScoreCommand {
 /// Rows of what is scored, each beside the uncut network on the same resamples.
 class ScoreTable {
  public:
-  ScoreTable(const Validator& validator, const BootstrapOptions& options)
-      : validator_(validator), options_(options) {}
+  /// `pricer` absent: nothing is priced. All must outlive the table.
+  ScoreTable(const Validator& validator, const BootstrapOptions& options,
+             const DesignPricer* pricer)
+      : validator_(validator), options_(options), pricer_(pricer), table_(columns(pricer)) {}
 
-  /// The network that all others are held against.
-  void addUncut(const std::string& what) {
-    addRow(what, validator_.uncut(), {}, {}, std::monostate());
+  /// The network that all others are held against; where it is priced, on the node and, with the
+  /// picture as samples of 8 bits, on the server.
+  Status addUncut(const std::string& what, const Graph& graph) {
+    if (pricer_ == nullptr) {
+      addRows(what, validator_.uncut(), {}, {}, std::monostate(), {});
+      return {};
+    }
+    NARROWS_TRY(on_node, pricer_->splits().onNode({}));
+    addRows(what + " (all on node)", validator_.uncut(), {}, {}, cost(graph).macs,
+            std::move(on_node));
+    NARROWS_TRY(on_server, pricer_->splits().forPicture({ImageCoding::raw, 100}, {}));
+    FrameStatistics picture;
+    picture.add(
+        static_cast<std::size_t>(graph.type(graph.inputs()[0]).elements()) + kFrameHeaderBytes,
+        Seconds(), Seconds());
+    addRows(what + " (all on server)", validator_.uncut(), {}, picture, std::int64_t{0},
+            std::move(on_server));
+    return {};
   }
 
-  void add(const std::string& what, const PiecePredictions& answers, Cell node_macs) {
+  void add(const std::string& what, const PiecePredictions& answers, Cell node_macs,
+           std::vector<PlanPricer> links) {
     const Scorer& scorer = validator_.scorer();
     const std::vector<Prediction>& uncut = validator_.uncutPredictions();
     const Interval drop =
         bootstrap(uncut.size(), options_, [&](std::span<const std::size_t> sample) {
           return scorer.primary(uncut, sample) - scorer.primary(answers.predictions, sample);
         });
-    addRow(what, scorer.score(answers.predictions), drop, answers.frames, std::move(node_macs));
+    addRows(what, scorer.score(answers.predictions), drop, answers.frames, node_macs,
+            std::move(links));
   }
 
   const Table& table() const { return table_; }
 
  private:
-  void addRow(const std::string& what, const Accuracy& accuracy, const Interval& drop,
-              const FrameStatistics& frames, Cell node_macs) {
-    table_.add({what, accuracy.primary, accuracy.secondary,
-                validator_.uncut().primary - accuracy.primary, drop.low, drop.high,
-                frames.meanBytes(), static_cast<std::int64_t>(frames.worst_bytes),
-                std::move(node_macs)});
+  static std::vector<Column> columns(const DesignPricer* pricer) {
+    std::vector<Column> all{{"what", "what"},
+                            {"accuracy_percent", "accuracy %", 2},
+                            {"second_percent", "second %", 2},
+                            {"drop_points", "drop", 2},
+                            {"drop_low", "95 % from", 2},
+                            {"drop_high", "to", 2},
+                            {"mean_bytes", "frame B", 1},
+                            {"worst_bytes", "worst B"},
+                            {"node_macs", "node MACs"}};
+    if (pricer == nullptr) return all;
+    for (const Column& column : pricer->columns()) all.push_back(column);
+    return all;
+  }
+
+  /// One for each link, or one that is not priced.
+  void addRows(const std::string& what, const Accuracy& accuracy, const Interval& drop,
+               const FrameStatistics& frames, const Cell& node_macs,
+               std::vector<PlanPricer> links) {
+    const std::vector<Cell> scores{what,
+                                   accuracy.primary,
+                                   accuracy.secondary,
+                                   validator_.uncut().primary - accuracy.primary,
+                                   drop.low,
+                                   drop.high,
+                                   frames.meanBytes(),
+                                   static_cast<std::int64_t>(frames.worst_bytes),
+                                   node_macs};
+    if (pricer_ == nullptr) return table_.add(scores);
+    for (PlanPricer& link : links) {
+      std::vector<Cell> row = scores;
+      for (Cell& cell : pricer_->cells(link, Bytes(frames.meanBytes()), frames.meanEncodeTime(),
+                                       frames.meanDecodeTime()))
+        row.push_back(std::move(cell));
+      table_.add(std::move(row));
+    }
   }
 
   const Validator& validator_;
   BootstrapOptions options_;
-  Table table_{{{"what", "what"},
-                {"accuracy_percent", "accuracy %", 2},
-                {"second_percent", "second %", 2},
-                {"drop_points", "drop", 2},
-                {"drop_low", "95 % from", 2},
-                {"drop_high", "to", 2},
-                {"mean_bytes", "frame B", 1},
-                {"worst_bytes", "worst B"},
-                {"node_macs", "node MACs"}}};
+  const DesignPricer* pricer_;
+  Table table_;
 };
 
-Status addBundle(ScoreTable& table, Validator& validator, const std::string& path) {
+Status addBundle(ScoreTable& table, Validator& validator, const std::string& path,
+                 const DesignPricer* pricer) {
   NARROWS_TRY(bundle, readBundle(path));
+  std::vector<PlanPricer> links;
+  if (pricer != nullptr) {
+    NARROWS_TRY(priced, pricer->splits().forSplit({bundle.plan, bundle.pieces}, {}).within(path));
+    links = std::move(priced);
+  }
   NARROWS_TRY(two, twoPieces(std::move(bundle)).within(path));
   NARROWS_TRY(answers, validator.predict(two.pieces, two.interfaces).within(path));
-  table.add(path, answers, cost(two.pieces.node).macs);
+  table.add(path, answers, cost(two.pieces.node).macs, std::move(links));
   return {};
+}
+
+/// Nothing without links.
+Result<std::optional<DesignPricer>> pricerOf(const CostOptions& options, const Graph& graph) {
+  if (options.links.empty()) return std::optional<DesignPricer>();
+  if (options.device.empty() || options.server.empty())
+    return makeError("--link: prices need --device and --server");
+  NARROWS_TRY(pricer, DesignPricer::create(options, graph));
+  return std::optional(std::move(pricer));
 }
 
 Status score(const ScoreCommand& command) {
@@ -88,13 +151,22 @@ Status score(const ScoreCommand& command) {
   NARROWS_TRY(data, openData(command.data, description));
   NARROWS_TRY(validator, Validator::create(command.engine, data, description, model.graph,
                                            threadCount(command.threads)));
-  ScoreTable table(validator, command.bootstrap);
-  table.addUncut(command.model.model);
-  for (const std::string& path : command.bundles) NARROWS_CHECK(addBundle(table, validator, path));
+  NARROWS_TRY(pricer, pricerOf(command.cost, model.graph));
+  const DesignPricer* priced = pricer ? &*pricer : nullptr;
+  ScoreTable table(validator, command.bootstrap, priced);
+  NARROWS_CHECK(table.addUncut(command.model.model, model.graph));
+  for (const std::string& path : command.bundles)
+    NARROWS_CHECK(addBundle(table, validator, path, priced));
   const auto addRecoded = [&](PictureFormat format, const std::vector<int>& qualities) -> Status {
     for (const int quality : qualities) {
       NARROWS_TRY(answers, validator.predictRecoded(model.graph, format, quality));
-      table.add(fmt::format("{} {}", toString(format), quality), answers, std::monostate());
+      std::vector<PlanPricer> links;
+      if (priced != nullptr) {
+        NARROWS_TRY(server, priced->splits().forPicture({ImageCoding::jpeg, quality}, {}));
+        links = std::move(server);
+      }
+      table.add(fmt::format("{} {}", toString(format), quality), answers, std::monostate(),
+                std::move(links));
     }
     return {};
   };
@@ -110,6 +182,9 @@ Status score(const ScoreCommand& command) {
         toString(validator.metric()), validator.pictures(),
         validator.againstTruth() ? "" : ", agreement with the uncut network", command.engine,
         command.bootstrap.resamples, command.bootstrap.seed);
+    if (priced != nullptr)
+      fmt::print("{}Coding is measured on this host; files are priced without it.\n",
+                 priced->legend());
   }
   return {};
 }
@@ -122,8 +197,11 @@ int runScore(std::span<const std::string> arguments) {
       "Score bundles of two pieces on a data set, beside the uncut network and beside sending the "
       "picture itself.",
       "narrows score bccd.onnx j2.narrows j3.narrows --data bccd-voc --split test\n"
-      "  narrows score resnet20.onnx --data cifar10 --jpeg 95,75,50 --webp 90,50");
+      "  narrows score resnet20.onnx --data cifar10 --jpeg 95,75,50 --webp 90,50\n"
+      "  narrows score bccd.onnx j2.narrows --data bccd-voc --split test --device ncs2 --link "
+      "wifi");
   ScoreCommand command;
+  command.cost.server = "gpu-server";
   CLI::App& app = parser.app();
   addModelOptions(app, command.model);
   app.add_option("BUNDLE", command.bundles, "Bundles made of this model");
@@ -141,6 +219,7 @@ int runScore(std::span<const std::string> arguments) {
       ->capture_default_str();
   addEngineOption(app, command.engine, "Inference engine")->capture_default_str();
   app.add_option("--threads", command.threads, "Threads (0: one per core)")->capture_default_str();
+  addCostOptions(app, command.cost);
   addOutputOptions(app, command.output);
   if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run)
     return Arguments::exitCode(outcome);

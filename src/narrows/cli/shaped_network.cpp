@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -91,6 +92,19 @@ Status ShapedNetwork::setRate(BitsPerSecond rate) {
 
 Bytes ShapedNetwork::burst() {
   return Bytes(kBurst);
+}
+
+Seconds ShapedNetwork::credit(const LinkModel& link, Bytes message) {
+  return std::min(burst(), bytesOnLink(link, message)) / link.up;
+}
+
+std::unique_ptr<ShapedNetwork> networkUnless(bool simulate, const std::filesystem::path& work) {
+  if (simulate) return nullptr;
+  auto network = ShapedNetwork::create(work);
+  if (network.ok()) return std::make_unique<ShapedNetwork>(std::move(*network));
+  fmt::print(stderr, "narrows measure: links are simulated in the process: {}\n",
+             network.error().message);
+  return nullptr;
 }
 
 std::string ShapedNetwork::serverHost() {

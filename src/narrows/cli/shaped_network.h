@@ -1,11 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "narrows/base/result.h"
 #include "narrows/base/units.h"
+#include "narrows/cost/link_model.h"
 
 namespace narrows {
 
@@ -22,6 +24,8 @@ class ShapedNetwork {
   Status setRate(BitsPerSecond rate);
   /// What the bucket holds when nothing was sent for a while: so much passes at once.
   static Bytes burst();
+  /// How much earlier than by the link's model a message arrives that finds the bucket full.
+  static Seconds credit(const LinkModel& link, Bytes message);
   /// Address of the server's end.
   static std::string serverHost();
   /// A command that runs in a namespace: program and arguments.
@@ -36,5 +40,9 @@ class ShapedNetwork {
   std::string name_;
   std::filesystem::path work_;
 };
+
+/// The network, or nothing: when that is asked for, and where the machine refuses it, which is said
+/// on standard error.
+std::unique_ptr<ShapedNetwork> networkUnless(bool simulate, const std::filesystem::path& work);
 
 }  // namespace narrows

@@ -55,11 +55,10 @@ class Rung {
   Result<Trial> trial(std::size_t chance, std::size_t epochs) {
     const Seconds start = FrameClock::now();
     const TrainingChance& at = exploration_.chances[chance];
-    const std::string name =
-        fmt::format("{} trained for {} epochs with seed {} on {}", setting_.space->cuts[at.cut],
-                    epochs, setting_.command->model.seed, setting_.command->train_split);
-    const fs::path bundle = folder_ / fmt::format("{}-{}-{}-{}.narrows", at.cut, at.quantizer,
-                                                  epochs, setting_.command->model.seed);
+    const std::string name = nameOf(at, epochs);
+    const std::string& quantizer = setting_.space->quantizers[at.quantizer];
+    const std::string text = fmt::format("{} {}, {}", setting_.store->context(), name, quantizer);
+    const fs::path bundle = folder_ / (sha256(asBytes(text)).substr(0, 16) + ".narrows");
     NARROWS_TRY(stored, fromStore(name, at));
     TrainedPoint point = stored.value_or(TrainedPoint());
     if (!stored || !fs::exists(bundle)) {
@@ -201,7 +200,8 @@ class Rung {
                                                frame.decode_time));
     for (std::size_t link = 0; link < costs.size(); ++link) {
       made_.ends.designs.push_back({fmt::format("{}, {}", name, frame.quantizer), link, costs[link],
-                                    setting_.uncut - point.percent, frame.encode_time});
+                                    setting_.uncut - point.percent, frame.encode_time,
+                                    frame.decode_time, at.cut});
       SplitRecipe& recipe = made_.ends.recipes.emplace_back();
       recipe.bundle = fs::absolute(bundle).string();
     }

@@ -107,6 +107,13 @@ Result<std::string> serverAddress(ChildProcess& server, const std::filesystem::p
   return makeError("the server did not listen within {} s", kStartTime.count());
 }
 
+Result<TwoProcessReport> compareWithOneProcess(const std::filesystem::path& bundle,
+                                               const std::filesystem::path& pictures,
+                                               const std::filesystem::path& records) {
+  NARROWS_TRY(expected, localAnswers(bundle, pictures));
+  return compare(records, std::move(expected));
+}
+
 Result<TwoProcessReport> runTwoProcesses(const std::filesystem::path& bundle,
                                          const std::filesystem::path& pictures,
                                          const std::string& link,

@@ -28,6 +28,12 @@ struct TwoProcessReport {
 /// HOST:PORT from the first line of a server's standard output, which is this file; waits for it.
 Result<std::string> serverAddress(ChildProcess& server, const std::filesystem::path& output);
 
+/// The records that `narrows node --json` left, beside the bundle's answers in this process to the
+/// pictures of that folder.
+Result<TwoProcessReport> compareWithOneProcess(const std::filesystem::path& bundle,
+                                               const std::filesystem::path& pictures,
+                                               const std::filesystem::path& records);
+
 /// Starts `narrows serve` and `narrows node` on this machine, sends every picture of a folder over
 /// an emulated link, and compares the answers with those of the bundle in this process. Logs and
 /// records go into `work`.

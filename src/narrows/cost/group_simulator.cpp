@@ -14,12 +14,24 @@ struct Message {
   std::size_t from = 0;
   std::size_t to = 0;
   PieceId source;
-  Bytes bytes;
-  /// Pieces that read it, once each; the model's outputs count as piece `pieces`.
+  /// A message or the answer.
+  Activity activity = Activity::message;
+  FrameCost cost;
+  /// Pieces that read it, once each; the model's outputs count as piece `pieces`, the end of the
+  /// frame as one more.
   std::vector<std::size_t> readers;
 };
 
-/// What waits for a device or for a way, oldest frame first.
+/// What keeps a device busy: a piece or the coding of a message.
+struct Job {
+  Activity activity = Activity::compute;
+  /// Of a piece or a message.
+  std::size_t index = 0;
+  std::size_t device = 0;
+  Seconds time;
+};
+
+/// What waits for a device or for a way, oldest frame first. `index` is that of a job or a message.
 struct Waiting {
   std::size_t frame = 0;
   std::size_t index = 0;
@@ -52,8 +64,10 @@ class Simulator {
   }
 
   Result<Simulation> run() {
-    layOut();
+    layOutMessages();
+    layOutJobs();
     while (next_frame_ < std::min(options_.frames, options_.in_flight)) startFrame(0);
+    startWaiting();
     while (!events_.empty() || !sharing_.empty()) {
       const Event event = nextEvent();
       now_ = event.time;
@@ -62,7 +76,7 @@ class Simulator {
       } else {
         ran(event.what);
       }
-      startMessages();
+      startWaiting();
     }
     if (finished_ != options_.frames)
       return makeError("the plan leaves a piece without its inputs");
@@ -72,23 +86,25 @@ class Simulator {
 
  private:
   std::size_t deviceOf(std::size_t piece) const { return plan_.pieces[piece].device.index(); }
+  /// Readers behind the pieces.
+  std::size_t outputs() const { return plan_.pieces.size(); }
+  std::size_t frameEnd() const { return plan_.pieces.size() + 1; }
+  /// The model's inputs count as one more source, behind the pieces.
+  std::size_t inputs() const { return plan_.pieces.size(); }
 
-  void layOut() {
-    const std::size_t outputs = plan_.pieces.size();
-    needs_.assign(outputs + 1, 0);
-    local_readers_.resize(outputs + 1);
+  void layOutMessages() {
+    needs_.assign(frameEnd() + 1, 0);
+    local_readers_.resize(inputs() + 1);
     std::map<std::pair<std::size_t, std::size_t>, std::size_t> index;
     std::set<std::pair<std::size_t, std::size_t>> local;
-    for (const Transfer& transfer : plan_.transfers) {
-      // The model's inputs count as one more source, behind the pieces.
+    for (std::size_t t = 0; t < plan_.transfers.size(); ++t) {
+      const Transfer& transfer = plan_.transfers[t];
       const std::size_t source =
-          transfer.source.piece.valid() ? transfer.source.piece.index() : outputs;
+          transfer.source.piece.valid() ? transfer.source.piece.index() : inputs();
       const std::size_t reader =
-          transfer.destination.piece.valid() ? transfer.destination.piece.index() : outputs;
+          transfer.destination.piece.valid() ? transfer.destination.piece.index() : outputs();
       const std::size_t from = plan_.deviceOf(transfer.source, true).index();
       const std::size_t to = plan_.deviceOf(transfer.destination, false).index();
-      const auto bytes = static_cast<double>(transfer.from.elements()) *
-                         static_cast<double>(byteSize(typeOf(transfer.source).dtype));
       if (from == to) {
         if (!local.emplace(source, reader).second) continue;
         local_readers_[source].push_back(reader);
@@ -96,20 +112,76 @@ class Simulator {
         continue;
       }
       const auto [found, added] = index.emplace(std::pair(source, to), messages_.size());
-      if (added) messages_.push_back({from, to, transfer.source.piece, Bytes(), {}});
+      if (added) messages_.push_back({from, to, transfer.source.piece, Activity::message, {}, {}});
       Message& message = messages_[found->second];
-      message.bytes += Bytes(bytes) + options_.frame_overhead;
+      const FrameCost cost = costOf(t);
+      message.cost.bytes += cost.bytes;
+      message.cost.encode += cost.encode;
+      message.cost.decode += cost.decode;
       if (std::find(message.readers.begin(), message.readers.end(), reader) ==
           message.readers.end()) {
         message.readers.push_back(reader);
         ++needs_[reader];
       }
     }
-    sent_by_.resize(outputs + 1);
+    sent_by_.resize(inputs() + 1);
     for (std::size_t m = 0; m < messages_.size(); ++m) {
       const PieceId source = messages_[m].source;
-      sent_by_[source.valid() ? source.index() : outputs].push_back(m);
+      sent_by_[source.valid() ? source.index() : inputs()].push_back(m);
     }
+    layOutAnswer();
+  }
+
+  void layOutAnswer() {
+    const std::size_t from = plan_.sink_device.index();
+    const std::size_t to = plan_.source_device.index();
+    if (!(options_.answer.value() > 0) || from == to) return;
+    answer_ = messages_.size();
+    messages_.push_back(
+        {from, to, PieceId(), Activity::answer, {options_.answer, {}, {}}, {frameEnd()}});
+    needs_[frameEnd()] = 1;
+  }
+
+  FrameCost costOf(std::size_t transfer) const {
+    if (!options_.transfers.empty()) return options_.transfers[transfer];
+    const Transfer& crossing = plan_.transfers[transfer];
+    const auto bytes = static_cast<double>(crossing.from.elements()) *
+                       static_cast<double>(byteSize(typeOf(crossing.source).dtype));
+    return {Bytes(bytes) + options_.frame_overhead, {}, {}};
+  }
+
+  /// In the order in which a device prefers them: what a piece needs is decoded, the piece runs,
+  /// what leaves it is encoded.
+  void layOutJobs() {
+    encoding_.resize(messages_.size());
+    decoding_.resize(messages_.size());
+    const auto addEncoding = [&](std::size_t source) {
+      for (const std::size_t m : sent_by_[source])
+        addCoding(Activity::encode, m, messages_[m].from, messages_[m].cost.encode, encoding_[m]);
+    };
+    const auto addDecoding = [&](std::size_t reader) {
+      for (std::size_t m = 0; m < messages_.size(); ++m) {
+        const std::vector<std::size_t>& readers = messages_[m].readers;
+        if (decoding_[m] || *std::min_element(readers.begin(), readers.end()) != reader) continue;
+        addCoding(Activity::decode, m, messages_[m].to, messages_[m].cost.decode, decoding_[m]);
+      }
+    };
+    addEncoding(inputs());
+    for (std::size_t piece = 0; piece < plan_.pieces.size(); ++piece) {
+      addDecoding(piece);
+      computing_.push_back(jobs_.size());
+      jobs_.push_back({Activity::compute, piece, deviceOf(piece), pieces_[piece].time});
+      addEncoding(piece);
+    }
+    addDecoding(outputs());
+  }
+
+  /// Coding that takes no time is no job.
+  void addCoding(Activity activity, std::size_t message, std::size_t device, Seconds time,
+                 std::optional<std::size_t>& job) {
+    if (!(time.value() > 0)) return;
+    job = jobs_.size();
+    jobs_.push_back({activity, message, device, time});
   }
 
   const TensorType& typeOf(const Endpoint& source) const {
@@ -121,26 +193,36 @@ class Simulator {
     const std::size_t frame = next_frame_++;
     missing_.push_back(needs_);
     started_.push_back(time);
-    now_ = time;
     for (std::size_t piece = 0; piece < plan_.pieces.size(); ++piece) {
-      if (needs_[piece] == 0) ready_[deviceOf(piece)].insert({frame, piece});
+      if (needs_[piece] == 0) makeReady(frame, computing_[piece]);
     }
-    done(frame, plan_.pieces.size());
-    for (std::size_t d = 0; d < group_.devices.size(); ++d) startPiece(d);
-    startMessages();
+    done(frame, inputs());
+  }
+
+  void makeReady(std::size_t frame, std::size_t job) {
+    ready_[jobs_[job].device].insert({frame, job});
   }
 
   /// What `source` made is there: readers beside it, messages to the others.
   void done(std::size_t frame, std::size_t source) {
     for (const std::size_t reader : local_readers_[source]) satisfy(frame, reader);
-    for (const std::size_t message : sent_by_[source]) queued_.insert({frame, message});
+    for (const std::size_t message : sent_by_[source]) {
+      if (encoding_[message]) {
+        makeReady(frame, *encoding_[message]);
+      } else {
+        queued_.insert({frame, message});
+      }
+    }
   }
 
   void satisfy(std::size_t frame, std::size_t reader) {
     if (--missing_[frame][reader] > 0) return;
     if (reader < plan_.pieces.size()) {
-      ready_[deviceOf(reader)].insert({frame, reader});
-      startPiece(deviceOf(reader));
+      makeReady(frame, computing_[reader]);
+      return;
+    }
+    if (reader == outputs() && answer_) {
+      queued_.insert({frame, *answer_});
       return;
     }
     ++finished_;
@@ -149,7 +231,7 @@ class Simulator {
     if (next_frame_ < options_.frames) startFrame(now_);
   }
 
-  /// The event that comes first; of pieces on shared cores the one that ends first as things stand.
+  /// The event that comes first; of jobs on shared cores the one that ends first as things stand.
   Event nextEvent() {
     auto first = std::min_element(sharing_.begin(), sharing_.end(),
                                   [](const Shared& a, const Shared& b) { return a.left < b.left; });
@@ -167,42 +249,55 @@ class Simulator {
     return {end, order_++, false, what};
   }
 
-  /// Cores that a piece has now, at most one.
+  /// Cores that a job has now, at most one.
   double coresOfEach() const {
     return std::min(
         1.0, static_cast<double>(*options_.shared_cores) / static_cast<double>(sharing_.size()));
   }
   struct Shared;
-  double endOf(const Shared& piece) const { return shared_until_ + piece.left / coresOfEach(); }
+  double endOf(const Shared& job) const { return shared_until_ + job.left / coresOfEach(); }
 
-  /// Pieces on shared cores get on until `time`.
+  /// Jobs on shared cores get on until `time`.
   void share(double time) {
-    for (Shared& piece : sharing_) piece.left -= (time - shared_until_) * coresOfEach();
+    for (Shared& job : sharing_) job.left -= (time - shared_until_) * coresOfEach();
     shared_until_ = time;
   }
 
-  void startPiece(std::size_t device) {
+  void startWaiting() {
+    for (std::size_t device = 0; device < ready_.size(); ++device) startJob(device);
+    startMessages();
+  }
+
+  void startJob(std::size_t device) {
     if (running_[device] || ready_[device].empty()) return;
     const Waiting next = *ready_[device].begin();
     ready_[device].erase(ready_[device].begin());
     running_[device] = true;
-    const Seconds time = pieces_[next.index].time;
-    result_.devices[device].compute += time;
-    result_.timeline.push_back({next.frame, PieceId(next.index), device, std::nullopt, Bytes(),
-                                Seconds(now_), Seconds(now_) + time});
+    const Job& job = jobs_[next.index];
+    const bool coding = job.activity != Activity::compute;
+    (coding ? result_.devices[device].coding : result_.devices[device].compute) += job.time;
+    result_.timeline.push_back({next.frame, job.activity,
+                                coding ? messages_[job.index].source : PieceId(job.index), device,
+                                std::nullopt, coding ? messages_[job.index].cost.bytes : Bytes(),
+                                Seconds(now_), Seconds(now_) + job.time});
     if (options_.shared_cores) {
       share(now_);
-      sharing_.push_back({next, time.value(), result_.timeline.size() - 1});
+      sharing_.push_back({next, job.time.value(), result_.timeline.size() - 1});
       return;
     }
-    events_.push({now_ + time.value(), order_++, false, next});
+    events_.push({now_ + job.time.value(), order_++, false, next});
   }
 
   void ran(const Waiting& what) {
-    const std::size_t device = deviceOf(what.index);
-    running_[device] = false;
-    done(what.frame, what.index);
-    startPiece(device);
+    const Job& job = jobs_[what.index];
+    running_[job.device] = false;
+    if (job.activity == Activity::compute) {
+      done(what.frame, job.index);
+    } else if (job.activity == Activity::encode) {
+      queued_.insert({what.frame, job.index});
+    } else {
+      received(what.frame, job.index);
+    }
   }
 
   bool free(const Message& message) const {
@@ -221,27 +316,36 @@ class Simulator {
         continue;
       }
       occupy(message, true);
-      const MessageTime time = groupMessageTime(group_, message.from, message.to, message.bytes);
+      const Bytes bytes = message.cost.bytes;
+      const MessageTime time = groupMessageTime(group_, message.from, message.to, bytes);
       chargeLinks(message, time);
-      result_.timeline.push_back({next->frame, message.source, message.from, message.to,
-                                  message.bytes, Seconds(now_), Seconds(now_) + time.arrival()});
+      result_.timeline.push_back({next->frame, message.activity, message.source, message.from,
+                                  message.to, bytes, Seconds(now_),
+                                  Seconds(now_) + time.arrival()});
       events_.push({now_ + time.arrival().value(), order_++, true, *next});
       next = queued_.erase(next);
     }
   }
 
   void chargeLinks(const Message& message, const MessageTime& time) {
-    result_.traffic += message.bytes;
-    result_.devices[message.from].sent += message.bytes;
-    result_.devices[message.to].received += message.bytes;
+    result_.traffic += message.cost.bytes;
+    result_.devices[message.from].sent += message.cost.bytes;
+    result_.devices[message.to].received += message.cost.bytes;
     link_energy_[message.from] += sendEnergy(group_.devices[message.from].link, time);
     link_energy_[message.to] += receiveEnergy(group_.devices[message.to].link, time);
   }
 
   void arrived(const Waiting& what) {
-    const Message& message = messages_[what.index];
-    occupy(message, false);
-    for (const std::size_t reader : message.readers) satisfy(what.frame, reader);
+    occupy(messages_[what.index], false);
+    if (decoding_[what.index]) {
+      makeReady(what.frame, *decoding_[what.index]);
+    } else {
+      received(what.frame, what.index);
+    }
+  }
+
+  void received(std::size_t frame, std::size_t message) {
+    for (const std::size_t reader : messages_[message].readers) satisfy(frame, reader);
   }
 
   void finish() {
@@ -252,6 +356,7 @@ class Simulator {
       SimulatedDevice& device = result_.devices[d];
       const DeviceModel& model = group_.devices[d].model;
       device.compute = device.compute / frames;
+      device.coding = device.coding / frames;
       device.sent = device.sent / frames;
       device.received = device.received / frames;
       for (std::size_t p = 0; p < pieces_.size(); ++p) {
@@ -259,11 +364,11 @@ class Simulator {
         device.weights += pieces_[p].weights;
         device.activations = std::max(device.activations, pieces_[p].activations);
       }
+      const Seconds busy = device.compute + device.coding;
       const bool used = d == plan_.source_device.index() || d == plan_.sink_device.index() ||
-                        device.compute.value() > 0 || device.received.value() > 0;
+                        busy.value() > 0 || device.received.value() > 0;
       if (!model.compute_power || !used) continue;
-      device.energy = *model.compute_power * device.compute +
-                      model.idle_power * (result_.period - device.compute) +
+      device.energy = *model.compute_power * busy + model.idle_power * (result_.period - busy) +
                       link_energy_[d] / frames;
     }
   }
@@ -273,6 +378,11 @@ class Simulator {
   std::span<const PieceCost> pieces_;
   const SimulationOptions& options_;
   std::vector<Message> messages_;
+  std::vector<Job> jobs_;
+  std::vector<std::size_t> computing_;                // jobs, by piece
+  std::vector<std::optional<std::size_t>> encoding_;  // jobs, by message
+  std::vector<std::optional<std::size_t>> decoding_;
+  std::optional<std::size_t> answer_;                    // a message
   std::vector<std::size_t> needs_;                       // by reader
   std::vector<std::vector<std::size_t>> local_readers_;  // by source
   std::vector<std::vector<std::size_t>> sent_by_;        // by source
@@ -282,7 +392,7 @@ class Simulator {
   std::set<Waiting> queued_;                             // messages
   std::vector<bool> running_, sending_, receiving_;      // by device
   std::map<std::size_t, Joules> link_energy_;
-  /// A piece that runs on shared cores: seconds of one core that it still needs.
+  /// A job on shared cores: seconds of one core that it still needs.
   struct Shared {
     Waiting what;
     double left = 0;
@@ -301,6 +411,22 @@ class Simulator {
 };
 
 }  // namespace
+
+std::string_view toString(Activity activity) {
+  switch (activity) {
+    case Activity::compute:
+      return "compute";
+    case Activity::encode:
+      return "encode";
+    case Activity::decode:
+      return "decode";
+    case Activity::message:
+      return "message";
+    case Activity::answer:
+      return "answer";
+  }
+  return {};
+}
 
 Joules Simulation::energy() const {
   Joules total;
@@ -359,6 +485,10 @@ Result<Simulation> simulateGroup(const DeviceGroup& group, const Plan& plan,
   }
   if (pieces.size() != plan.pieces.size()) {
     return makeError("costs of {} pieces for {}", pieces.size(), plan.pieces.size());
+  }
+  if (!options.transfers.empty() && options.transfers.size() != plan.transfers.size()) {
+    return makeError("costs of {} transfers for {}", options.transfers.size(),
+                     plan.transfers.size());
   }
   if (options.shared_cores && *options.shared_cores < 1) {
     return makeError("no cores to share");

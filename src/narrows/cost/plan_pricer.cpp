@@ -29,10 +29,10 @@ Result<PlanPricer> PlanPricer::create(const Plan& plan, PlanSetting setting,
   NARROWS_CHECK(checkPlan(plan));
   NARROWS_CHECK(checkSetting(plan, setting, pieces.size()));
   PlanPricer pricer;
+  pricer.plan_ = plan;
   pricer.setting_ = std::move(setting);
   pricer.pieces_ = std::move(pieces);
   for (const Piece& piece : plan.pieces) pricer.piece_device_.push_back(piece.device.index());
-  pricer.transfer_count_ = plan.transfers.size();
   pricer.source_device_ = plan.source_device.index();
   pricer.sink_device_ = plan.sink_device.index();
   NARROWS_CHECK(pricer.layOutMessages(plan));
@@ -191,7 +191,7 @@ void PlanPricer::send(std::size_t index, std::span<const FrameCost> frames) {
 }
 
 const Price& PlanPricer::price(std::span<const FrameCost> frames) {
-  NARROWS_ASSERT(frames.size() == transfer_count_);
+  NARROWS_ASSERT(frames.size() == transferCount());
   std::fill(device_free_.begin(), device_free_.end(), Seconds());
   std::fill(link_free_.begin(), link_free_.end(), Seconds());
   std::fill(link_busy_.begin(), link_busy_.end(), Seconds());

@@ -11,6 +11,7 @@
 #include "narrows/base/units.h"
 #include "narrows/cost/compute_model.h"
 #include "narrows/cost/device_model.h"
+#include "narrows/cost/frame_cost.h"
 #include "narrows/cost/link_model.h"
 #include "narrows/plan/plan.h"
 
@@ -28,15 +29,6 @@ struct PlanSetting {
   std::vector<std::size_t> routes;
   /// What goes back from where the outputs are wanted to where the inputs arise; 0 for nothing.
   Bytes answer;
-};
-
-/// What one transfer of a plan puts on its link.
-struct FrameCost {
-  /// Framing included.
-  Bytes bytes;
-  /// On the sender, which quantizes, packs and codes, and on the receiver.
-  Seconds encode;
-  Seconds decode;
 };
 
 /// A device's part of a link, for one frame.
@@ -112,7 +104,10 @@ class PlanPricer {
   const Price& price(std::span<const FrameCost> frames);
 
   const PlanSetting& setting() const { return setting_; }
-  std::size_t transferCount() const { return transfer_count_; }
+  const Plan& plan() const { return plan_; }
+  /// In the plan's order.
+  const std::vector<PieceCost>& pieces() const { return pieces_; }
+  std::size_t transferCount() const { return plan_.transfers.size(); }
   /// The first transfer between devices; nothing when all are within one.
   std::optional<std::size_t> firstCrossing() const {
     if (messages_.empty()) return std::nullopt;
@@ -155,6 +150,7 @@ class PlanPricer {
   RadioPrice& radio(std::size_t device, std::size_t link);
   void finish();
 
+  Plan plan_;
   PlanSetting setting_;
   std::vector<PieceCost> pieces_;
   std::vector<std::size_t> piece_device_;
@@ -162,7 +158,6 @@ class PlanPricer {
   std::vector<Step> steps_;
   std::vector<std::size_t> output_messages_;
   std::vector<std::size_t> output_pieces_;
-  std::size_t transfer_count_ = 0;
   std::size_t source_device_ = 0;
   std::size_t sink_device_ = 0;
   Origin compute_origin_ = Origin::modelled;

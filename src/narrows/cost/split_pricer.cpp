@@ -14,10 +14,11 @@ DeviceModel thisHost() {
   return host;
 }
 
-Status settle(std::optional<DeviceModel> given, const Graph& graph, DeviceModel& device,
-              std::optional<ComputeModel>& compute) {
+Status settle(std::optional<DeviceModel> given, double host_speed, const Graph& graph,
+              DeviceModel& device, std::optional<ComputeModel>& compute) {
   if (!given) {
     device = thisHost();
+    device.coding_slowdown = 1 / host_speed;
     return {};
   }
   NARROWS_TRY(model, ComputeModel::create(*given, graph));
@@ -45,17 +46,21 @@ bool crosses(const Plan& plan, const Transfer& transfer) {
 Result<SplitPricer> SplitPricer::create(SplitSetting setting, const Graph& graph) {
   if (setting.links.empty()) return makeError("expected at least one link");
   SplitPricer pricer(graph);
-  NARROWS_CHECK(
-      settle(std::move(setting.node), graph, pricer.node_, pricer.node_compute_).within("node"));
-  NARROWS_CHECK(settle(std::move(setting.server), graph, pricer.server_, pricer.server_compute_)
+  pricer.host_node_speed_ = setting.host_node_speed;
+  pricer.host_server_speed_ = setting.host_server_speed;
+  NARROWS_CHECK(settle(std::move(setting.node), setting.host_node_speed, graph, pricer.node_,
+                       pricer.node_compute_)
+                    .within("node"));
+  NARROWS_CHECK(settle(std::move(setting.server), setting.host_server_speed, graph, pricer.server_,
+                       pricer.server_compute_)
                     .within("server"));
   pricer.links_ = std::move(setting.links);
   pricer.answer_ = setting.answer;
   return pricer;
 }
 
-Result<std::vector<PlanPricer>> SplitPricer::make(const SplitModel& split,
-                                                  const HostTimes& times) const {
+Result<std::vector<PlanPricer>> SplitPricer::forSplit(const SplitModel& split,
+                                                      const HostTimes& times) const {
   PlanSetting setting;
   for (const Device& device : split.plan.devices) {
     const bool is_server = device.name == kServerDevice;
@@ -69,7 +74,9 @@ Result<std::vector<PlanPricer>> SplitPricer::make(const SplitModel& split,
     const bool is_server = split.plan.devices[device].name == kServerDevice;
     const std::optional<ComputeModel>& compute = is_server ? server_compute_ : node_compute_;
     if (!compute) {
-      pieces.push_back(measuredPiece(is_server ? times.server : times.node, split.pieces[i]));
+      const Seconds time =
+          is_server ? times.server / host_server_speed_ : times.node / host_node_speed_;
+      pieces.push_back(measuredPiece(time, split.pieces[i]));
       continue;
     }
     NARROWS_TRY(cost, compute->cost(split.pieces[i]));
@@ -92,26 +99,31 @@ Result<std::vector<PlanPricer>> SplitPricer::forCut(const Cut& cut, const HostTi
   std::vector<FeatureInterface> interfaces;
   for (ValueId value : cut.values) interfaces.push_back(plainInterface(graph_->type(value)));
   NARROWS_TRY(split, splitAt(*graph_, cut, std::move(interfaces)));
-  return make(split, times);
+  return forSplit(split, times);
 }
 
 Result<std::vector<PlanPricer>> SplitPricer::forPicture(const ImageInterface& interface,
                                                         const HostTimes& times) const {
   NARROWS_TRY(split, allOnServer(*graph_, interface));
-  return make(split, times);
+  return forSplit(split, times);
 }
 
 Result<std::vector<PlanPricer>> SplitPricer::onNode(const HostTimes& times) const {
   NARROWS_TRY(split, allOnNode(*graph_));
-  return make(split, times);
+  return forSplit(split, times);
+}
+
+std::vector<FrameCost> SplitPricer::transfers(const PlanPricer& pricer, Bytes bytes, Seconds encode,
+                                              Seconds decode) const {
+  std::vector<FrameCost> frames(pricer.transferCount());
+  if (const auto first = pricer.firstCrossing())
+    frames[*first] = {bytes, node_.coding_slowdown * encode, server_.coding_slowdown * decode};
+  return frames;
 }
 
 const Price& SplitPricer::price(PlanPricer& pricer, Bytes bytes, Seconds encode,
                                 Seconds decode) const {
-  std::vector<FrameCost> frames(pricer.transferCount());
-  if (const auto first = pricer.firstCrossing())
-    frames[*first] = {bytes, node_.coding_slowdown * encode, server_.coding_slowdown * decode};
-  return pricer.price(frames);
+  return pricer.price(transfers(pricer, bytes, encode, decode));
 }
 
 }  // namespace narrows

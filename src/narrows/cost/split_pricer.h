@@ -15,6 +15,9 @@ struct SplitSetting {
   /// Absent: this host, with the times that were measured on it and no energy.
   std::optional<DeviceModel> node;
   std::optional<DeviceModel> server;
+  /// How many times faster than measured a side is that is this host.
+  double host_node_speed = 1;
+  double host_server_speed = 1;
   /// At least one.
   std::vector<LinkModel> links;
   /// What the server sends back for a picture; 0 for nothing.
@@ -36,6 +39,8 @@ class SplitPricer {
 
   /// A pricer for each link. Times are used for devices that are this host, and needed there.
   Result<std::vector<PlanPricer>> forCut(const Cut& cut, const HostTimes& times) const;
+  /// Of any split, whose layers are the network's as `ComputeModel::cost` takes them.
+  Result<std::vector<PlanPricer>> forSplit(const SplitModel& split, const HostTimes& times) const;
   Result<std::vector<PlanPricer>> forPicture(const ImageInterface& interface,
                                              const HostTimes& times) const;
   /// Nothing crosses: one pricer.
@@ -45,6 +50,9 @@ class SplitPricer {
   /// their profiles say. All tensors of a cut travel in one message. Valid until the next call with
   /// the same pricer.
   const Price& price(PlanPricer& pricer, Bytes bytes, Seconds encode, Seconds decode) const;
+  /// The same frame as the plan's transfers.
+  std::vector<FrameCost> transfers(const PlanPricer& pricer, Bytes bytes, Seconds encode,
+                                   Seconds decode) const;
 
   const DeviceModel& node() const { return node_; }
   const DeviceModel& server() const { return server_; }
@@ -55,8 +63,6 @@ class SplitPricer {
 
  private:
   explicit SplitPricer(const Graph& graph) : graph_(&graph) {}
-  Result<std::vector<PlanPricer>> make(const SplitModel& split, const HostTimes& times) const;
-
   const Graph* graph_;
   DeviceModel node_;
   DeviceModel server_;
@@ -64,6 +70,8 @@ class SplitPricer {
   std::optional<ComputeModel> server_compute_;
   std::vector<LinkModel> links_;
   Bytes answer_;
+  double host_node_speed_ = 1;
+  double host_server_speed_ = 1;
 };
 
 }  // namespace narrows

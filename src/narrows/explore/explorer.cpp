@@ -67,10 +67,21 @@ bool Explorer::covers(std::size_t known, const Scores& scores, std::optional<std
   return !equal || known < position;
 }
 
-bool Explorer::coveredByKnown(const Scores& scores, std::optional<std::size_t> link,
-                              std::size_t position) const {
-  return std::any_of(known_.begin(), known_.end(),
-                     [&](std::size_t known) { return covers(known, scores, link, position); });
+/// The first such design.
+std::optional<std::size_t> Explorer::coveredBy(const Scores& scores,
+                                               std::optional<std::size_t> link,
+                                               std::size_t position) const {
+  for (std::size_t known : known_) {
+    if (covers(known, scores, link, position)) return known;
+  }
+  return std::nullopt;
+}
+
+void Explorer::skip(SkippedGroup group) {
+  std::vector<std::size_t>& by = group.covered_by;
+  std::sort(by.begin(), by.end());
+  by.erase(std::unique(by.begin(), by.end()), by.end());
+  skipped_.push_back(std::move(group));
 }
 
 /// Whether a design of the cut could be on the front with the least bytes a frame can have.
@@ -78,10 +89,17 @@ Result<bool> Explorer::canMatter(std::size_t cut) {
   if (options_->exhaustive) return true;
   NARROWS_TRY(costs,
               pricing_->price(cut, {}, Bytes(static_cast<double>(kFrameHeaderBytes)), {}, {}));
+  SkippedGroup skipped{cut, std::nullopt, {}, false};
   for (std::size_t link = 0; link < costs.size(); ++link) {
-    if (isOpen(costs[link]) && !coveredByKnown(costs[link].scores, link, designs_.size()))
-      return true;
+    if (!isOpen(costs[link])) {
+      skipped.breaks_bound = true;
+      continue;
+    }
+    const auto by = coveredBy(costs[link].scores, link, designs_.size());
+    if (!by) return true;
+    skipped.covered_by.push_back(*by);
   }
+  skip(std::move(skipped));
   return false;
 }
 
@@ -190,7 +208,9 @@ void Explorer::reduceGroups() {
       if (!beaten) group.best.push_back(position);
     }
     group.open = !group.best.empty();
-    if (!group.open) ++count_.bounded;
+    if (group.open) continue;
+    ++count_.bounded;
+    skip({group.cut, group.quantizer, {}, true});
   }
 }
 
@@ -229,12 +249,17 @@ void Explorer::ruleOut() {
   if (options_->exhaustive) return;
   for (Group& group : groups_) {
     if (!group.open) continue;
+    const std::size_t all = space_->coders.size() * space_->links;
+    SkippedGroup skipped{group.cut, group.quantizer, {}, group.designs.size() < all};
     const bool covered = std::all_of(group.best.begin(), group.best.end(), [&](std::size_t p) {
-      return coveredByKnown(designs_[p].cost.scores, designs_[p].link, p);
+      const auto by = coveredBy(designs_[p].cost.scores, designs_[p].link, p);
+      if (by) skipped.covered_by.push_back(*by);
+      return by.has_value();
     });
     if (!covered) continue;
     group.open = false;
     ++count_.bounded;
+    skip(std::move(skipped));
   }
 }
 
@@ -343,7 +368,7 @@ std::vector<TrainingChance> Explorer::trainingChances() const {
     for (const std::size_t position : group.best) {
       const ExploredDesign& design = designs_[position];
       if (!design.drop || *design.drop <= options_->tolerance) break;
-      if (coveredByKnown(design.cost.scores, design.link, position)) continue;
+      if (coveredBy(design.cost.scores, design.link, position)) continue;
       chances.push_back({group.cut, group.quantizer, *design.drop});
       break;
     }
@@ -372,7 +397,7 @@ Result<Exploration> Explorer::run(std::vector<EndDesign> ends, const Progress& p
   NARROWS_CHECK(measureOpenGroups(progress));
   markFront();
   std::vector<TrainingChance> chances = trainingChances();
-  return Exploration{std::move(designs_), count_, std::move(chances)};
+  return Exploration{std::move(designs_), count_, std::move(skipped_), std::move(chances)};
 }
 
 }  // namespace narrows

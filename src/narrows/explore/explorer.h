@@ -63,7 +63,8 @@ class DesignPricing {
                                                 Seconds encode, Seconds decode) = 0;
 };
 
-/// A design whose accuracy is known without a cut: all on the node, or the picture sent.
+/// A design whose accuracy is known beforehand: all on the node, the picture sent, or a cut that
+/// was trained.
 struct EndDesign {
   std::string name;
   /// Nothing when nothing crosses.
@@ -73,6 +74,9 @@ struct EndDesign {
   double drop = 0;
   /// Of what crosses, on the host that measured it.
   Seconds encode_time;
+  Seconds decode_time = {};
+  /// Of a trained design: position among the space's cuts.
+  std::optional<std::size_t> cut = {};
 };
 
 /// What a design must keep to; infinite where nothing is asked.
@@ -138,10 +142,22 @@ struct TrainingChance {
   double drop = 0;
 };
 
+/// Why an accuracy was not measured: each design of the group breaks a bound, or is nowhere better
+/// than one of `covered_by`, even with no drop at all.
+struct SkippedGroup {
+  std::size_t cut = 0;
+  /// Nothing: all of them, with the least bytes that a frame can have.
+  std::optional<std::size_t> quantizer;
+  /// Positions of designs whose drop is known; ascending, each once.
+  std::vector<std::size_t> covered_by;
+  bool breaks_bound = false;
+};
+
 struct Exploration {
   /// Every end, and every design whose frames are known.
   std::vector<ExploredDesign> designs;
   ExploreCount count;
+  std::vector<SkippedGroup> skipped;
   /// By drop, the smallest first.
   std::vector<TrainingChance> chances;
 };
@@ -179,8 +195,9 @@ class Explorer {
   Scores scoresOf(const ExploredDesign& design) const;
   bool covers(std::size_t known, const Scores& scores, std::optional<std::size_t> link,
               std::size_t position) const;
-  bool coveredByKnown(const Scores& scores, std::optional<std::size_t> link,
-                      std::size_t position) const;
+  std::optional<std::size_t> coveredBy(const Scores& scores, std::optional<std::size_t> link,
+                                       std::size_t position) const;
+  void skip(SkippedGroup group);
   Result<bool> canMatter(std::size_t cut);
   Status codeCuts(const Progress& progress);
   Result<std::optional<DesignMeter::CutFrames>> storedFrames(const std::string& cut);
@@ -210,6 +227,7 @@ class Explorer {
   std::vector<double> kept_;                // by quantizer: measured groups without drop
   std::vector<double> measured_;
   ExploreCount count_;
+  std::vector<SkippedGroup> skipped_;
 };
 
 }  // namespace narrows

@@ -185,6 +185,44 @@ class TrainedMeter final : public DesignMeter {
   std::size_t quantizer_;
 };
 
+TEST_F(ExplorerTest, EverySkippedGroupIsJustifiedByWhatItNames) {
+  std::size_t before_coding = 0;
+  std::size_t after_coding = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    ExploreOptions options = makeOptions(seed);
+    DrawnMeter lazy(seed, space_);
+    const Exploration found = explore(lazy, open(fmt::format("lazy{}", seed)), options);
+    options.exhaustive = true;
+    DrawnMeter diligent(seed, space_);
+    const Exploration all = explore(diligent, open(fmt::format("all{}", seed)), options);
+    std::size_t skipped = 0;
+    for (const SkippedGroup& group : found.skipped) {
+      skipped += group.quantizer ? 1 : space_.quantizers.size();
+      ++(group.quantizer ? after_coding : before_coding);
+      for (const ExploredDesign& design : all.designs) {
+        if (design.end || design.cut != group.cut) continue;
+        if (group.quantizer && design.quantizer != *group.quantizer) continue;
+        const Scores& scores = design.cost.scores;
+        const bool broken = at(scores, Objective::latency) > options.bounds.latency ||
+                            design.cost.node_memory > options.bounds.memory;
+        const bool covered =
+            std::any_of(group.covered_by.begin(), group.covered_by.end(), [&](std::size_t by) {
+              const ExploredDesign& better = found.designs[by];
+              if (options.each_link && better.link && better.link != design.link) return false;
+              return better.drop.has_value() && *better.drop <= options.tolerance &&
+                     at(better.cost.scores, Objective::latency) <= at(scores, Objective::latency) &&
+                     at(better.cost.scores, Objective::energy) <= at(scores, Objective::energy) &&
+                     at(better.cost.scores, Objective::bytes) <= at(scores, Objective::bytes);
+            });
+        EXPECT_TRUE(covered || (broken && group.breaks_bound)) << "seed " << seed;
+      }
+    }
+    EXPECT_EQ(skipped, found.count.bounded + found.count.bounded_before_coding) << "seed " << seed;
+  }
+  EXPECT_GT(before_coding, 0u);
+  EXPECT_GT(after_coding, 0u);
+}
+
 TEST_F(ExplorerTest, ChancesAreTheGroupsThatWouldReachTheFrontWithoutTheirDrop) {
   std::size_t chances = 0;
   for (const std::uint64_t seed : {2, 3, 5, 8}) {

@@ -7,10 +7,17 @@
 namespace narrows {
 namespace {
 
-void speedUpAll(std::optional<DeviceModel>& device, double factor) {
-  if (!device) return;
+void speedUpAll(std::optional<DeviceModel>& device, double& host_speed, double factor) {
+  if (!device) {
+    host_speed *= factor;
+    return;
+  }
   speedUp(*device, factor);
   device->coding_slowdown /= factor;
+}
+
+DesignFactors factorsOf(Knob knob, double factor) {
+  return {knob == Knob::bytes ? factor : 1, knob == Knob::node_work ? factor : 1};
 }
 
 double scoreOf(const Price& price, Objective objective) {
@@ -32,8 +39,8 @@ double scoreOf(const Price& price, Objective objective) {
 }  // namespace
 
 std::string_view toString(Knob knob) {
-  constexpr std::array<std::string_view, kKnobs.size()> kNames{"link rate", "node speed",
-                                                               "server speed", "bytes"};
+  constexpr std::array<std::string_view, kKnobs.size()> kNames{
+      "link rate", "node speed", "server speed", "bytes", "node work"};
   return kNames[static_cast<std::size_t>(knob)];
 }
 
@@ -47,26 +54,29 @@ SplitSetting turned(const SplitSetting& setting, Knob knob, double factor) {
       }
       break;
     case Knob::node_speed:
-      speedUpAll(changed.node, factor);
+      speedUpAll(changed.node, changed.host_node_speed, factor);
       break;
     case Knob::server_speed:
-      speedUpAll(changed.server, factor);
+      speedUpAll(changed.server, changed.host_server_speed, factor);
       break;
     case Knob::bytes:
+    case Knob::node_work:
       break;
   }
   return changed;
 }
 
 Result<std::vector<double>> Regimes::scores(const SplitSetting& setting, Objective objective,
-                                            double byte_factor) const {
+                                            const DesignFactors& factors) const {
   SplitSetting first_link = setting;
   first_link.links.resize(1);
-  NARROWS_TRY(pricer, SplitPricer::create(std::move(first_link), *graph_));
+  NARROWS_TRY(pricer, SplitPricer::create(first_link, *graph_));
+  if (first_link.node) speedUp(*first_link.node, 1 / factors.node_work);
+  NARROWS_TRY(cut_pricer, SplitPricer::create(std::move(first_link), *graph_));
   std::map<std::size_t, PlanPricer> plans;  // of cuts between modelled devices
   std::vector<double> scores;
   for (const PricedDesign& design : *designs_) {
-    double factor = byte_factor;
+    double factor = factors.bytes;
     std::vector<PlanPricer> made;
     if (design.picture) {
       NARROWS_TRY(plan, pricer.forPicture(*design.picture, design.times));
@@ -76,7 +86,9 @@ Result<std::vector<double>> Regimes::scores(const SplitSetting& setting, Objecti
       NARROWS_TRY(plan, pricer.onNode(design.times));
       made = std::move(plan);
     } else if (const auto known = plans.find(*design.cut); known == plans.end()) {
-      NARROWS_TRY(plan, pricer.forCut((*cuts_)[*design.cut], design.times));
+      HostTimes times = design.times;
+      times.node = factors.node_work * times.node;
+      NARROWS_TRY(plan, cut_pricer.forCut((*cuts_)[*design.cut], times));
       plans.emplace(*design.cut, std::move(plan[0]));
     }
     PlanPricer& plan = made.empty() ? plans.at(*design.cut) : made[0];
@@ -98,10 +110,10 @@ Result<std::array<double, kKnobs.size()>> Regimes::elasticities(const SplitSetti
   constexpr double kStep = 1.01;
   std::array<double, kKnobs.size()> found{};
   for (std::size_t i = 0; i < kKnobs.size(); ++i) {
-    const bool bytes = kKnobs[i] == Knob::bytes;
-    NARROWS_TRY(up, scores(turned(setting, kKnobs[i], kStep), objective, bytes ? kStep : 1));
-    NARROWS_TRY(down,
-                scores(turned(setting, kKnobs[i], 1 / kStep), objective, bytes ? 1 / kStep : 1));
+    NARROWS_TRY(up,
+                scores(turned(setting, kKnobs[i], kStep), objective, factorsOf(kKnobs[i], kStep)));
+    NARROWS_TRY(down, scores(turned(setting, kKnobs[i], 1 / kStep), objective,
+                             factorsOf(kKnobs[i], 1 / kStep)));
     if (up[design] > 0 && down[design] > 0)
       found[i] = std::log(up[design] / down[design]) / (2 * std::log(kStep));
   }

@@ -26,16 +26,22 @@ struct PricedDesign {
 };
 
 /// What can be turned about a setting.
-enum class Knob : std::uint8_t { link_rate, node_speed, server_speed, bytes };
+enum class Knob : std::uint8_t { link_rate, node_speed, server_speed, bytes, node_work };
 inline constexpr std::array kKnobs{Knob::link_rate, Knob::node_speed, Knob::server_speed,
-                                   Knob::bytes};
+                                   Knob::bytes, Knob::node_work};
 std::string_view toString(Knob knob);
 
 /// The setting with one knob at `factor` times what it was, above 0. A faster device takes
 /// proportionally less time for everything, coding included, at the same power. A faster link sends
-/// faster both ways; what its packets wait for stays. Bytes belong to designs: nothing changes
-/// here.
+/// faster both ways; what its packets wait for stays. Bytes and the work of the node's piece, which
+/// pruning lessens, belong to designs: nothing changes here.
 SplitSetting turned(const SplitSetting& setting, Knob knob, double factor);
+
+/// What features and the node's piece of every design that is cut are multiplied by.
+struct DesignFactors {
+  double bytes = 1;
+  double node_work = 1;
+};
 
 /// Prices designs in any setting over its first link.
 class Regimes {
@@ -45,9 +51,9 @@ class Regimes {
           const std::vector<PricedDesign>& designs)
       : graph_(&graph), cuts_(&cuts), designs_(&designs) {}
 
-  /// The score of each design, in their order; bytes of features times `byte_factor`.
+  /// The score of each design, in their order.
   Result<std::vector<double>> scores(const SplitSetting& setting, Objective objective,
-                                     double byte_factor = 1) const;
+                                     const DesignFactors& factors = {}) const;
   /// The first design of least score. At least one design.
   Result<std::size_t> winner(const SplitSetting& setting, Objective objective) const;
 

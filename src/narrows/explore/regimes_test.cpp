@@ -55,11 +55,31 @@ TEST_F(RegimesTest, ElasticitiesOfLatencyAddUpToMinusOne) {
   for (std::size_t design = 1; design < designs_.size(); ++design) {
     const auto found = regimes_->elasticities(setting_, Objective::latency, design);
     ASSERT_TRUE(found.ok()) << found.error().message;
-    const auto& [link, node, server, bytes] = *found;
+    const auto& [link, node, server, bytes, work] = *found;
     EXPECT_NEAR(link + node + server, -1, 1e-3);
+    // The node computes, and codes what it sends of a cut.
+    if (designs_[design].picture) {
+      EXPECT_EQ(work, 0);
+    } else {
+      EXPECT_GT(work, 0);
+      EXPECT_LT(work, -node);
+    }
     const double expected = designs_[design].picture ? 0 : -link;
     EXPECT_NEAR(bytes, expected, 1e-3);
   }
+}
+
+TEST_F(RegimesTest, AHostThatIsFasterTakesLessTime) {
+  for (PricedDesign& design : designs_) design.times = {milliseconds(40), milliseconds(10)};
+  setting_.node.reset();
+  setting_.server.reset();
+  const auto now = regimes_->scores(setting_, Objective::latency);
+  const auto faster = regimes_->scores(turned(setting_, Knob::node_speed, 2), Objective::latency);
+  const auto server = regimes_->scores(turned(setting_, Knob::server_speed, 2), Objective::latency);
+  ASSERT_TRUE(now.ok() && faster.ok() && server.ok());
+  EXPECT_NEAR((*now)[0] - (*faster)[0], 0.02, 1e-9);
+  EXPECT_NEAR((*now)[2] - (*faster)[2], 0.02 + 0.05e-3, 1e-9);
+  EXPECT_NEAR((*now)[1] - (*server)[1], 0.005, 1e-9);
 }
 
 TEST_F(RegimesTest, TheWinnerChangesAtTheBreakEven) {

@@ -2,16 +2,21 @@
 
 namespace narrows {
 
-Result<std::vector<DesignCost>> SplitPricing::price(std::size_t cut, const CutTimes& times,
-                                                    Bytes bytes, Seconds encode, Seconds decode) {
+Result<std::vector<PlanPricer>*> SplitPricing::plansOf(std::size_t cut, const CutTimes& times) {
   auto found = plans_.find(cut);
   if (found == plans_.end() || found->second.times.node != times.node ||
       found->second.times.server != times.server) {
     NARROWS_TRY(links, pricer_->forCut((*cuts_)[cut], {times.node, times.server}));
     found = plans_.insert_or_assign(cut, Plans{times, std::move(links)}).first;
   }
+  return &found->second.links;
+}
+
+Result<std::vector<DesignCost>> SplitPricing::price(std::size_t cut, const CutTimes& times,
+                                                    Bytes bytes, Seconds encode, Seconds decode) {
+  NARROWS_TRY(links, plansOf(cut, times));
   std::vector<DesignCost> costs;
-  for (PlanPricer& link : found->second.links) costs.push_back(costOf(link, bytes, encode, decode));
+  for (PlanPricer& link : *links) costs.push_back(costOf(link, bytes, encode, decode));
   return costs;
 }
 

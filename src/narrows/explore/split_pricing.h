@@ -18,6 +18,9 @@ class SplitPricing final : public DesignPricing {
   Result<std::vector<DesignCost>> price(std::size_t cut, const CutTimes& times, Bytes bytes,
                                         Seconds encode, Seconds decode) override;
 
+  /// Pricers of a cut, one for each link; valid until the next call with other times.
+  Result<std::vector<PlanPricer>*> plansOf(std::size_t cut, const CutTimes& times);
+
   /// A frame over any plan of the pricer.
   DesignCost costOf(PlanPricer& plan, Bytes bytes, Seconds encode, Seconds decode) const;
 

@@ -68,6 +68,9 @@ class Store {
   static Result<Store> open(const std::filesystem::path& file, const std::string& context,
                             RowOrigin origin);
 
+  /// SHA-256 of the context.
+  const std::string& context() const { return context_; }
+
   /// Of this context; by cut, quantizer, coder.
   Result<std::vector<FrameRow>> frames();
   Result<std::map<std::string, CutTimes>> cutTimes();
@@ -93,7 +96,7 @@ class Store {
       : database_(std::move(database)), context_(std::move(context)), origin_(std::move(origin)) {}
 
   Database database_;
-  std::string context_;  // its digest
+  std::string context_;
   RowOrigin origin_;
 };
 

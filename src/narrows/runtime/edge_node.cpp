@@ -202,6 +202,7 @@ Status EdgeNode::Impl::compute(Task& task) {
   const PipelineTimes& times = own_.times();
   task.record.node = times.picture + times.compute + times.head;
   task.record.encode = times.encode;
+  task.record.prepare = times.picture;
   Fnv1a hash;
   for (const ChannelFrame& frame : frames) {
     task.record.frame_bytes += frame.bytes.size();

@@ -17,6 +17,7 @@ double rounded(Seconds time) {
 
 void addNodeAndServer(Json& json, const FrameRecord& record) {
   json["node_ms"] = rounded(record.node);
+  json["prepare_ms"] = rounded(record.prepare);
   json["encode_ms"] = rounded(record.encode);
   json["finish_ms"] = rounded(record.finish);
   json["frame_bytes"] = record.frame_bytes;

@@ -59,6 +59,8 @@ struct FrameRecord {
   /// Measured: preparing the picture and running the node's pieces; then making the frames.
   Seconds node;
   Seconds encode;
+  /// The part of `node` that prepared the picture.
+  Seconds prepare;
   /// Finishing on the node: the server's share when it did not answer, and the head.
   Seconds finish;
   /// Feature or picture frames, their headers included.

@@ -330,6 +330,7 @@ TEST(FrameRecord, IsOneLineOfJson) {
   record.input = "a\xff\n.jpg";
   record.answered = AnsweredBy::server;
   record.node = milliseconds(1.5);
+  record.prepare = milliseconds(0.5);
   record.prediction.detections.push_back({1, 0.3F, {0.1F, 0.2F, 0.3F, 0.4F}});
   const std::string line = toJson(record, std::vector<std::string>{"cat", "dog"});
   EXPECT_EQ(line.find('\n'), std::string::npos);
@@ -337,6 +338,7 @@ TEST(FrameRecord, IsOneLineOfJson) {
   EXPECT_EQ(json["frame"], 3);
   EXPECT_EQ(json["answered"], "server");
   EXPECT_EQ(json["node_ms"], 1.5);
+  EXPECT_EQ(json["prepare_ms"], 0.5);
   EXPECT_EQ(json["detections"][0]["name"], "dog");
   EXPECT_EQ(json["detections"][0]["score"].get<float>(), 0.3F);
   EXPECT_EQ(json["detections"][0]["box"][3].get<float>(), 0.4F);
