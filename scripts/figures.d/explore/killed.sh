@@ -22,10 +22,11 @@ start=$(date +%s%N)
 "${explore[@]}" "$WORK/whole.sqlite" >"$WORK/whole.json"
 took=$((($(date +%s%N) - start) / 1000000))
 
-# Moments within a tenth or so of an unbroken run, so that ten of them do not get to its end.
+# Moments in the first quarter or so of an unbroken run: late enough to get on with the work, early
+# enough that ten of them do not end it.
 killed=0
 for ((i = 0; i < 100 && killed < 10; ++i)); do
-  after=$(jq -n "$took / 1000 * (0.04 + 0.12 * $RANDOM / 32768)")
+  after=$(jq -n "$took / 1000 * (0.08 + 0.2 * $RANDOM / 32768)")
   timeout -s KILL "$after" "${explore[@]}" "$WORK/broken.sqlite" >/dev/null 2>&1 && break
   killed=$((killed + 1))
   echo "killed after $after s: $(rows "$WORK/broken.sqlite" 2>/dev/null | wc -l) rows" >&2
