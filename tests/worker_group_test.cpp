@@ -4,9 +4,15 @@
 
 #include <thread>
 
+#include "narrows/base/file.h"
+#include "narrows/eval/transfer_coding.h"
 #include "narrows/formats/model_file.h"
+#include "narrows/pipeline/local_pipeline.h"
+#include "narrows/plan/json.h"
+#include "narrows/planner/recovery.h"
 #include "tests/support/difference.h"
 #include "tests/support/loopback_group.h"
+#include "tests/support/pictures.h"
 #include "tests/support/planned_group.h"
 #include "tests/support/shared_data.h"
 
@@ -144,6 +150,81 @@ TEST(WorkerGroup, SeveralFramesAtOnceKeepApart) {
   }
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(group.events.count(GroupEvent::Kind::planned), 1u) << group.events.text();
+}
+
+TEST(WorkerGroup, CodedRegionsGiveWhatOneProcessGives) {
+  auto folder = TemporaryDirectory::create("narrows-coded");
+  ASSERT_TRUE(folder.ok());
+  const Graph graph = zooGraph("zoo:tiny-yolov3@96,width=0.25,classes=4");
+  GroupPlanning planning = planned(graph, slowGroup(kFiveDevices), GroupObjective::latency);
+  auto bundle = std::make_shared<Bundle>(bundleOf(std::move(planning.best.split), "coded"));
+  const auto items = wavyPictures(folder->path(), 2, 96, 96);
+  PictureSource pictures(items, bundle->description.preprocessing);
+  TransferCoding coding;
+  coding.quantizer = {QuantizerKind::uniform, 5, Granularity::channel};
+  coding.coder.kind = CoderKind::context;
+  const auto engine = makeEngine("reference");
+  const Status coded = codeTransfers(**engine, *bundle, &pictures, coding, 1);
+  ASSERT_TRUE(coded.ok()) << coded.error().message;
+  ASSERT_FALSE(bundle->plan.interfaces.empty());
+  const std::vector<Tensor> inputs = randomInputs(graph, 1);
+  PipelineOptions options;
+  options.engine = "reference";
+  auto local = LocalPipeline::create(bundle, options);
+  ASSERT_TRUE(local.ok()) << local.error().message;
+  ASSERT_TRUE(local->run(viewsOf(inputs)).ok());
+  std::size_t bytes = 0;
+  for (const std::size_t frame : local->frameBytes()) bytes += frame;
+  auto deployment = Deployment::of(*bundle);
+  ASSERT_TRUE(deployment.ok()) << deployment.error().message;
+  Group group(*deployment);
+  ASSERT_NE(group.coordinator, nullptr);
+  const ByteVector payload = payloadOf(inputs);
+  auto answer = group.coordinator->infer({RunInput::tensors, payload, std::nullopt});
+  ASSERT_TRUE(answer.ok()) << answer.error().message << "\n" << group.events.text();
+  ASSERT_EQ(answer->outputs.size(), local->outputs().size());
+  for (std::size_t i = 0; i < answer->outputs.size(); ++i) {
+    EXPECT_EQ(differenceOf(answer->outputs[i], local->outputs()[i]), 0);
+  }
+  EXPECT_EQ(answer->frameBytes(), bytes);
+}
+
+/// Bytes that the coordinator had to send for its last plan, as it says itself.
+std::size_t sentForLastPlan(const EventLog& events) {
+  const std::string text = events.text();
+  const std::size_t end = text.rfind(" B of pieces sent");
+  NARROWS_ASSERT(end != std::string::npos);
+  return std::stoul(text.substr(text.rfind(' ', end - 1) + 1));
+}
+
+TEST(WorkerGroup, AStandbyHasTheWeightsAlready) {
+  const Graph graph = zooGraph("zoo:alexnet@96,width=0.25,classes=10");
+  const std::vector<Tensor> inputs = randomInputs(graph, 1);
+  const std::vector<Tensor> expected = runWhole(graph, inputs);
+  const ByteVector payload = payloadOf(inputs);
+  for (const bool standbys : {false, true}) {
+    SCOPED_TRACE(standbys ? "with standbys" : "without");
+    GroupPlanning planning = planned(graph, slowGroup(kFiveDevices), GroupObjective::latency);
+    if (standbys) nameStandbys(planning.best);
+    const std::size_t weights = planning.best.simulation.devices[2].weights;
+    ASSERT_GT(weights, 50'000u);
+    auto deployment = Deployment::of(bundleOf(std::move(planning.best.split), "zoo"));
+    ASSERT_TRUE(deployment.ok()) << deployment.error().message;
+    Group group(*deployment);
+    ASSERT_NE(group.coordinator, nullptr);
+    group.workers[2].reset();
+    auto answer = group.coordinator->infer({RunInput::tensors, payload, std::nullopt});
+    ASSERT_TRUE(answer.ok()) << answer.error().message << "\n" << group.events.text();
+    expectOutputs(*answer, expected, kTolerance);
+    ASSERT_EQ(group.events.count(GroupEvent::Kind::planned), 2u) << group.events.text();
+    // The new plan's own text goes to each of the four that are left.
+    const std::size_t plan = formatPlan(group.coordinator->deployment().plan()).size();
+    if (standbys) {
+      EXPECT_LE(sentForLastPlan(group.events), 4 * plan);
+    } else {
+      EXPECT_GE(sentForLastPlan(group.events), weights);
+    }
+  }
 }
 
 /// The devices of `group` that are named; the first one left gives inputs and takes outputs.

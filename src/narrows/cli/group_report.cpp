@@ -161,6 +161,22 @@ Table alternativeTable(const GroupPlanning& planning, GroupObjective objective) 
   return table;
 }
 
+Table lossTable(const DeviceGroup& group, std::span<const DeviceLoss> losses, Seconds noticing) {
+  Table table({{"lost", "if lost"},
+               {"heir", "takes over"},
+               {"weights_mb", "weights sent MB", 2},
+               {"sending_ms", "in ms", 0},
+               {"frame_ms", "frame then ms", 1},
+               {"recovery_ms", "answer after ms", 0},
+               {"missing_mb", "memory short MB", 1}});
+  for (const DeviceLoss& loss : losses) {
+    table.add({group.devices[loss.device].name, group.devices[loss.heir].name,
+               loss.weights.value() / 1e6, milliseconds(loss.sending), milliseconds(loss.latency),
+               milliseconds(loss.total(noticing)), loss.memory_missing / 1e6});
+  }
+  return table;
+}
+
 std::string valueText(double value, GroupObjective objective) {
   switch (objective) {
     case GroupObjective::latency:

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "narrows/cli/table.h"
 #include "narrows/planner/group_planner.h"
+#include "narrows/planner/recovery.h"
 
 /// What `narrows plan` says about a plan.
 namespace narrows {
@@ -18,6 +20,10 @@ Table trafficTable(const DeviceGroup& group, const Simulation& simulation);
 Table timelineTable(const DeviceGroup& group, const Plan& plan, const Simulation& simulation);
 /// What else could be done, and how much worse it is.
 Table alternativeTable(const GroupPlanning& planning, GroupObjective objective);
+
+/// The plan's recovery budget: what follows when each device is lost, which is noticed after
+/// `noticing`.
+Table lossTable(const DeviceGroup& group, std::span<const DeviceLoss> losses, Seconds noticing);
 
 /// "674 ms", "4.76 MB", "5.28 J".
 std::string valueText(double value, GroupObjective objective);

@@ -9,11 +9,14 @@
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
+#include "narrows/cli/group_coding.h"
 #include "narrows/cli/group_report.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
 #include "narrows/codec/frame.h"
 #include "narrows/cost/profiles.h"
+#include "narrows/pipeline/sequence_pipeline.h"
+#include "narrows/pipeline/streamed_memory.h"
 #include "narrows/planner/group_planner.h"
 #include "narrows/planner/memory_planner.h"
 
@@ -30,6 +33,9 @@ struct PlanOptions {
   std::string memory;
   std::string device = "raspberry-pi4";
   std::string disk = "100MB";
+  std::string program = "14MB";
+  GroupCodingOptions coding;
+  bool standbys = false;
   OutputOptions output;
 };
 
@@ -39,7 +45,26 @@ struct Planned {
   GroupObjective objective = GroupObjective::latency;
   GroupPlanning planning;
   double seconds = 0;
+  /// Bytes of a frame as elements, before they are coded.
+  double raw_traffic = 0;
+  std::optional<CodedTransfers> coded;
+  std::vector<DeviceLoss> losses;
 };
+
+/// After which `narrows run` gives a silent worker up, as long as it is not told otherwise.
+constexpr Seconds kNoticing(1);
+
+/// Interfaces for the chosen plan, and what it takes with them.
+Status codePlan(const PlanOptions& options, GroupPlannerOptions planner, Planned& planned) {
+  PricedPlan& best = planned.planning.best;
+  planner.wire_ratio = 1;
+  NARROWS_CHECK(repriceTransfers(best, planned.group, planner, {}));
+  planned.raw_traffic = best.simulation.traffic.value();
+  NARROWS_TRY(coded, codeGroup(options.coding, planned.model, best.split));
+  NARROWS_CHECK(repriceTransfers(best, planned.group, planner, coded.bytes));
+  planned.coded = std::move(coded);
+  return {};
+}
 
 Result<Planned> choosePlan(const PlanOptions& options) {
   Planned planned;
@@ -52,17 +77,24 @@ Result<Planned> choosePlan(const PlanOptions& options) {
   NARROWS_TRY(group, readDeviceGroup(options.devices));
   planned.group = std::move(group);
   ModelOptions wanted = options.model;
-  wanted.types_only = options.out.empty();
+  wanted.types_only = options.out.empty() && !options.coding.wanted();
   NARROWS_TRY(model, loadModel(wanted));
   planned.model = std::move(model);
   GroupPlannerOptions planner;
   planner.objective = *objective;
   planner.in_flight = options.in_flight;
   planner.frame_overhead = Bytes(static_cast<double>(kFrameHeaderBytes));
+  NARROWS_TRY(wire_ratio, expectedWireRatio(options.coding));
+  planner.wire_ratio = wire_ratio;
   const auto start = std::chrono::steady_clock::now();
   NARROWS_TRY(planning, planGroup(planned.model.graph, planned.group, planner));
   planned.planning = std::move(planning);
   planned.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (options.standbys) nameStandbys(planned.planning.best);
+  NARROWS_TRY(losses,
+              deviceLosses(planned.model.graph, planned.group, planned.planning.best, planner));
+  planned.losses = std::move(losses);
+  if (options.coding.wanted()) NARROWS_CHECK(codePlan(options, planner, planned));
   return planned;
 }
 
@@ -88,10 +120,20 @@ void printTerminal(const Planned& planned, const PlanOptions& options) {
       toString(planned.objective), valueText(best.value, planned.objective),
       gapText(planning, planned.objective), planning.candidates, planned.seconds,
       toMilliseconds(best.simulation.latency), best.simulation.traffic.value() / 1e6);
+  if (planned.coded && planned.raw_traffic > 0) {
+    fmt::print(
+        "Coded, that is {:.1f} % less than the {:.4g} MB of elements as they are (measured, "
+        "{}).\n\n",
+        100 * (1 - best.simulation.traffic.value() / planned.raw_traffic),
+        planned.raw_traffic / 1e6, planned.coded->pictures);
+  }
   fmt::print("{}\n", stageTable(planned.model.graph, planned.group, best.design).terminal());
   fmt::print("{}\n", deviceTable(planned.group, best.simulation).terminal());
   if (best.simulation.traffic.value() > 0) {
     fmt::print("{}\n", trafficTable(planned.group, best.simulation).terminal());
+  }
+  if (!planned.losses.empty()) {
+    fmt::print("{}\n", lossTable(planned.group, planned.losses, kNoticing).terminal());
   }
   if (!planning.alternatives.empty()) {
     fmt::print("{}\n", alternativeTable(planning, planned.objective).terminal());
@@ -118,9 +160,14 @@ void printJson(const Planned& planned, const PlanOptions& options) {
   document["latency_s"] = best.simulation.latency.value();
   document["period_s"] = best.simulation.period.value();
   document["traffic_bytes"] = best.simulation.traffic.value();
+  if (planned.coded) {
+    document["raw_traffic_bytes"] = planned.raw_traffic;
+    document["coded_on"] = planned.coded->pictures;
+  }
   document["stages"] = parse(stageTable(planned.model.graph, planned.group, best.design));
   document["devices"] = parse(deviceTable(planned.group, best.simulation));
   document["traffic"] = parse(trafficTable(planned.group, best.simulation));
+  document["losses"] = parse(lossTable(planned.group, planned.losses, kNoticing));
   document["alternatives"] = parse(alternativeTable(planned.planning, planned.objective));
   if (options.timeline) {
     document["timeline"] = parse(timelineTable(planned.group, best.split.plan, best.simulation));
@@ -149,23 +196,28 @@ Status planMemory(const PlanOptions& options) {
   if (!(limits.read_bytes_per_s > 0)) {
     return makeError("--disk: \"{}\", expected bytes a second such as 100MB", options.disk);
   }
+  limits.program = parseByteCount(options.program);
+  if (!(limits.program >= 0)) {
+    return makeError("--program-memory: \"{}\", expected bytes such as 14MB", options.program);
+  }
+  NARROWS_TRY(engine, makeEngine(leanEngineName()));
+  limits.program_memory = [&](const Graph& piece) { return streamedMemory(*engine, piece); };
   NARROWS_TRY(device, findDeviceModel(options.device));
   DeviceGroup group;
   group.devices.push_back({device.name, device, LinkModel(), std::nullopt});
-  ModelOptions wanted = options.model;
-  wanted.types_only = options.out.empty();
-  NARROWS_TRY(model, loadModel(wanted));
+  NARROWS_TRY(model, loadModel(options.model));
   NARROWS_TRY(planning, planWithinMemory(model.graph, group, limits));
   const Table stages = stageTable(model.graph, group, planning.design);
   const double slower = planning.time / planning.floor;
   switch (options.output.format()) {
     case OutputFormat::terminal:
       fmt::print(
-          "{} on {} within {:.4g} MB for weights and maps: {} pieces in a row, most in use "
-          "{:.4g} MB\n(piece {}). {:.4g} s with weights read at {:.4g} MB/s, {:.3f} times the "
+          "{} on {} within {:.4g} MB: {} pieces in a row, at most {:.4g} MB in use, {:.4g} MB of "
+          "them by the program\n(piece {}). {:.4g} s with weights read at {:.4g} MB/s, {:.3f} "
+          "times the "
           "{:.4g} s without a limit (modelled).\n\n{}",
           model.name, device.name, limits.memory / 1e6, planning.split.pieces.size(),
-          static_cast<double>(planning.peak) / 1e6,
+          static_cast<double>(planning.peak) / 1e6, limits.program / 1e6,
           planning.split.plan.pieces[planning.peak_piece].name, planning.time.value(),
           limits.read_bytes_per_s / 1e6, slower, planning.floor.value(), stages.terminal());
       break;
@@ -178,6 +230,7 @@ Status planMemory(const PlanOptions& options) {
       document["device"] = device.name;
       document["memory_bytes"] = limits.memory;
       document["pieces"] = planning.split.pieces.size();
+      document["program_bytes"] = limits.program;
       document["peak_bytes"] = planning.peak;
       document["time_s"] = planning.time.value();
       document["floor_s"] = planning.floor.value();
@@ -233,12 +286,16 @@ int runPlan(std::span<const std::string> arguments) {
   addModelOptions(app, options.model);
   auto* devices = app.add_option("--devices", options.devices,
                                  "Devices, links and memory (see docs/groups.md)");
-  app.add_option("--memory", options.memory,
-                 "Instead of a group: one device with so much for weights and maps, such as 64MB")
+  app.add_option(
+         "--memory", options.memory,
+         "Instead of a group: one device with so much memory for all of a run, such as 64MB")
       ->excludes(devices);
   app.add_option("--device", options.device, "That device: a profile, or FILE.toml")
       ->capture_default_str();
   app.add_option("--disk", options.disk, "Bytes of weights it reads in a second")
+      ->capture_default_str();
+  app.add_option("--program-memory", options.program,
+                 "Of --memory, what narrows-sequence itself takes")
       ->capture_default_str();
   app.add_option("--objective", options.objective,
                  "latency, throughput, traffic, memory (of the fullest device) or energy")
@@ -246,6 +303,9 @@ int runPlan(std::span<const std::string> arguments) {
   app.add_option("--in-flight", options.in_flight, "Frames on their way at once, for throughput")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
+  addGroupCodingOptions(app, options.coding);
+  app.add_flag("--standbys", options.standbys,
+               "Name for each device another one that keeps its weights too and takes over");
   app.add_option("--out", options.out, "Write the bundle: NAME.narrows, or a folder");
   app.add_flag("--timeline", options.timeline, "Every piece and message with its time");
   addOutputOptions(app, options.output);

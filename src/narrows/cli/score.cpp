@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <optional>
 
 #include "narrows/bundle/bundle.h"
@@ -122,6 +123,17 @@ class ScoreTable {
   Table table_;
 };
 
+/// MACs of what runs where the pictures arise.
+std::int64_t sourceMacs(const Bundle& bundle) {
+  std::int64_t macs = 0;
+  for (std::size_t p = 0; p < bundle.pieces.size(); ++p) {
+    if (bundle.plan.pieces[p].device == bundle.plan.source_device) {
+      macs += cost(bundle.pieces[p]).macs;
+    }
+  }
+  return macs;
+}
+
 Status addBundle(ScoreTable& table, Validator& validator, const std::string& path,
                  const DesignPricer* pricer) {
   NARROWS_TRY(bundle, readBundle(path));
@@ -129,6 +141,13 @@ Status addBundle(ScoreTable& table, Validator& validator, const std::string& pat
   if (pricer != nullptr) {
     NARROWS_TRY(priced, pricer->splits().forSplit({bundle.plan, bundle.pieces}, {}).within(path));
     links = std::move(priced);
+  }
+  if (bundle.pieces.size() != 2) {
+    const std::int64_t macs = sourceMacs(bundle);
+    auto shared = std::make_shared<const Bundle>(std::move(bundle));
+    NARROWS_TRY(answers, validator.predict(std::move(shared)).within(path));
+    table.add(path, answers, macs, std::move(links));
+    return {};
   }
   NARROWS_TRY(two, twoPieces(std::move(bundle)).within(path));
   NARROWS_TRY(answers, validator.predict(two.pieces, two.interfaces).within(path));
@@ -194,12 +213,13 @@ Status score(const ScoreCommand& command) {
 int runScore(std::span<const std::string> arguments) {
   Arguments parser(
       "score",
-      "Score bundles of two pieces on a data set, beside the uncut network and beside sending the "
-      "picture itself.",
+      "Score bundles, cut in two or spread over a group, on a data set, beside the uncut network "
+      "and beside sending the picture itself.",
       "narrows score bccd.onnx j2.narrows j3.narrows --data bccd-voc --split test\n"
       "  narrows score resnet20.onnx --data cifar10 --jpeg 95,75,50 --webp 90,50\n"
       "  narrows score bccd.onnx j2.narrows --data bccd-voc --split test --device ncs2 --link "
-      "wifi");
+      "wifi\n"
+      "  narrows score yolo.cfg group.narrows --data coco128");
   ScoreCommand command;
   command.cost.server = "gpu-server";
   CLI::App& app = parser.app();

@@ -147,7 +147,7 @@ class Simulator {
     const Transfer& crossing = plan_.transfers[transfer];
     const auto bytes = static_cast<double>(crossing.from.elements()) *
                        static_cast<double>(byteSize(typeOf(crossing.source).dtype));
-    return {Bytes(bytes) + options_.frame_overhead, {}, {}};
+    return {Bytes(bytes * options_.wire_ratio) + options_.frame_overhead, {}, {}};
   }
 
   /// In the order in which a device prefers them: what a piece needs is decoded, the piece runs,

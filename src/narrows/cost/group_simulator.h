@@ -23,6 +23,8 @@ struct SimulationOptions {
   std::size_t in_flight = 1;
   /// Bytes that every transfer between devices carries beside its elements.
   Bytes frame_overhead;
+  /// Bytes that move for each byte of elements; below 1 where regions are coded.
+  double wire_ratio = 1;
   /// For each transfer of the plan what crosses instead of its elements, and how long its devices
   /// are busy coding it. Empty: elements as they are, for no time. What stays within a device is
   /// ignored.

@@ -35,24 +35,23 @@ std::size_t sampleStride(std::span<const TensorType> types, std::size_t pictures
   return (pictures + most - 1) / most;
 }
 
-Result<ByteVector> fitContextTables(const FeatureInterface& interface,
-                                    std::span<const std::vector<Tensor>> samples,
-                                    std::size_t tensor) {
-  ContextTrainer trainer(symbolLayout(interface));
-  std::vector<std::uint8_t> symbols(static_cast<std::size_t>(interface.type.elements()));
-  for (const std::vector<Tensor>& maps : samples) {
-    quantize(maps[tensor], interface.quantizer, symbols);
-    trainer.observe(symbols);
-  }
-  return trainer.fit().serialize();
-}
-
 }  // namespace
 
 std::string toString(const QuantizerSpec& spec) {
   if (spec.kind == QuantizerKind::none) return "fp32";
   return fmt::format("{} {} bit per {}", toString(spec.kind), spec.bits,
                      toString(spec.granularity));
+}
+
+Result<ByteVector> fitContextTables(const FeatureInterface& interface,
+                                    std::span<const TensorView> maps) {
+  ContextTrainer trainer(symbolLayout(interface));
+  std::vector<std::uint8_t> symbols(static_cast<std::size_t>(interface.type.elements()));
+  for (const TensorView& map : maps) {
+    quantize(map, interface.quantizer, symbols);
+    trainer.observe(symbols);
+  }
+  return trainer.fit().serialize();
 }
 
 Result<std::vector<FeatureInterface>> CutCalibration::fit(const QuantizerSpec& spec,
@@ -74,7 +73,9 @@ Status CutCalibration::fitCoder(std::span<FeatureInterface> interfaces,
     interface.coder = coder;
     if (coder.kind != CoderKind::context || !coder.tables.empty()) continue;
     if (interface.quantizer.kind == QuantizerKind::none) continue;
-    NARROWS_TRY(tables, fitContextTables(interface, samples_, i));
+    std::vector<TensorView> maps;
+    for (const std::vector<Tensor>& sample : samples_) maps.push_back(sample[i]);
+    NARROWS_TRY(tables, fitContextTables(interface, maps));
     interface.coder.tables = std::move(tables);
   }
   return {};

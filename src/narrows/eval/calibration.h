@@ -47,6 +47,11 @@ class CutCalibration {
   std::vector<std::vector<Tensor>> samples_;
 };
 
+/// Serialized tables of the context coder, fitted to maps of the interface's type under its
+/// quantizer.
+Result<ByteVector> fitContextTables(const FeatureInterface& interface,
+                                    std::span<const TensorView> maps);
+
 /// Runs the node piece of the cut over the pictures with `threads` programs of one thread each. The
 /// result does not depend on the number of threads. Fails on an empty set and on a picture that
 /// cannot be read.

@@ -2,6 +2,7 @@
 
 #include "narrows/eval/parallel.h"
 #include "narrows/eval/predictor.h"
+#include "narrows/pipeline/local_pipeline.h"
 
 namespace narrows {
 
@@ -107,6 +108,38 @@ Result<PiecePredictions> Validator::predict(const CutPieces& pieces,
       }));
   FrameStatistics frames;
   for (const Worker& worker : workers) frames.add(worker.meter.statistics());
+  return PiecePredictions{std::move(predictions), frames};
+}
+
+Result<PiecePredictions> Validator::predict(std::shared_ptr<const Bundle> bundle) {
+  for (const InterfaceParams& params : bundle->plan.interfaces) {
+    if (std::holds_alternative<ImageInterface>(params)) {
+      return makeError("expected interfaces of feature frames");
+    }
+  }
+  PipelineOptions options;
+  options.engine = engine_->name();
+  options.head = scoringHeadOptions(bundle->description);
+  std::vector<LocalPipeline> pipelines;
+  for (std::size_t i = 0; i < pool_->size(); ++i) {
+    NARROWS_TRY(pipeline, LocalPipeline::create(bundle, options));
+    pipelines.push_back(std::move(pipeline));
+  }
+  std::vector<Prediction> predictions(data_->items.size());
+  std::vector<std::size_t> bytes(data_->items.size());
+  NARROWS_CHECK(forEachFallible(
+      *pool_, data_->items.size(), [&](std::size_t index, std::size_t worker) -> Status {
+        NARROWS_TRY(picture, source_->get(index));
+        const Tensor input = normalizeImage(picture.image, bundle->description.preprocessing);
+        const TensorView view = input.view();
+        LocalPipeline& own = pipelines[worker];
+        NARROWS_CHECK(own.run({&view, 1}, picture.original));
+        predictions[index] = own.prediction();
+        for (const std::size_t frame : own.frameBytes()) bytes[index] += frame;
+        return {};
+      }));
+  FrameStatistics frames;
+  for (const std::size_t size : bytes) frames.add(size, Seconds(), Seconds());
   return PiecePredictions{std::move(predictions), frames};
 }
 

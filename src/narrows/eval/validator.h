@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "narrows/base/thread_pool.h"
+#include "narrows/bundle/bundle.h"
 #include "narrows/data/dataset.h"
 #include "narrows/engine/engine.h"
 #include "narrows/eval/accuracy.h"
@@ -60,6 +61,10 @@ class Validator {
   /// What the pieces answer, one prediction a picture, and their frames.
   Result<PiecePredictions> predict(const CutPieces& pieces,
                                    std::span<const FeatureInterface> interfaces);
+  /// The pieces of any plan, on all its devices, with what its interfaces make of the regions that
+  /// they send each other. Frames of one picture count as one. Fails on a plan that sends the
+  /// picture itself.
+  Result<PiecePredictions> predict(std::shared_ptr<const Bundle> bundle);
   Result<std::vector<Prediction>> predict(const Graph& graph);
   /// Of pictures that were coded at the network's size and decoded before the network saw them.
   Result<PiecePredictions> predictRecoded(const Graph& graph, PictureFormat format, int quality);

@@ -346,10 +346,16 @@ class PlanReader {
     NARROWS_TRY(devices_at, root_.at("devices"));
     NARROWS_TRY(items, devices_at.items(kMostItems));
     for (const JsonCursor& item : items) {
-      NARROWS_CHECK(item.expectKeys({"name"}));
+      NARROWS_CHECK(item.expectKeys({"name", "standby"}));
       NARROWS_TRY(name_at, item.at("name"));
       NARROWS_TRY(name, name_at.text());
       plan_.devices.push_back({name});
+    }
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (!items[i].has("standby")) continue;
+      NARROWS_TRY(standby_at, items[i].at("standby"));
+      NARROWS_TRY(standby, readName(standby_at, plan_.devices, "device"));
+      plan_.devices[i].standby = DeviceId(standby);
     }
     NARROWS_TRY(source_at, root_.at("source_device"));
     NARROWS_TRY(source, readName(source_at, plan_.devices, "device"));
@@ -467,7 +473,13 @@ class PlanReader {
 
 std::string formatPlan(const Plan& plan) {
   Array devices;
-  for (const Device& device : plan.devices) devices.emplace_back(Object{{"name", device.name}});
+  for (const Device& device : plan.devices) {
+    Object object{{"name", device.name}};
+    if (device.standby.valid()) {
+      object.emplace_back("standby", plan.devices[device.standby.index()].name);
+    }
+    devices.emplace_back(std::move(object));
+  }
   Array pieces;
   for (const Piece& piece : plan.pieces) {
     pieces.emplace_back(Object{{"name", piece.name},

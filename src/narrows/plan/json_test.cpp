@@ -112,6 +112,18 @@ TEST(PlanJson, ReadsBackWhatItWrote) {
   }
 }
 
+TEST(PlanJson, KeepsAStandby) {
+  Plan plan = somePlan();
+  plan.devices[0].standby = DeviceId(1);
+  auto read = parsePlan(formatPlan(plan));
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(read->devices[0].standby, DeviceId(1));
+  EXPECT_FALSE(read->devices[1].standby.valid());
+  const std::string itself =
+      replaced(formatPlan(plan), "\"standby\": \"server\"", "\"standby\": \"node\"");
+  EXPECT_NE(problemOf(itself).find("devices[0].standby"), std::string::npos) << problemOf(itself);
+}
+
 TEST(PlanJson, KeepsAnImageInterface) {
   Graph graph;
   const ValueId x = graph.addInput("x", {DType::f32, Shape{1, 3, 4, 4}});

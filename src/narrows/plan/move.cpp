@@ -1,5 +1,8 @@
 #include "narrows/plan/move.h"
 
+#include <algorithm>
+#include <optional>
+
 namespace narrows {
 namespace {
 
@@ -42,9 +45,38 @@ Result<Plan> moveDevices(const Plan& plan, std::span<const DeviceId> to) {
       transfer.interface = InterfaceId();
     }
   }
+  for (Device& device : moved.devices) device.standby = DeviceId();
   dropUnusedInterfaces(moved);
   NARROWS_CHECK(checkPlan(moved));
   return moved;
+}
+
+Result<std::vector<DeviceId>> takeOver(const Plan& plan, std::span<const std::int64_t> work,
+                                       const std::vector<bool>& alive) {
+  const std::size_t count = plan.devices.size();
+  NARROWS_ASSERT(work.size() == count && alive.size() == count);
+  std::vector<DeviceId> to;
+  std::vector<std::int64_t> load(work.begin(), work.end());
+  std::vector<std::size_t> lost;
+  for (std::size_t d = 0; d < count; ++d) {
+    to.emplace_back(d);
+    if (!alive[d]) lost.push_back(d);
+  }
+  // The heaviest share first, so that the others can even it out.
+  std::stable_sort(lost.begin(), lost.end(),
+                   [&](std::size_t a, std::size_t b) { return load[a] > load[b]; });
+  for (const std::size_t from : lost) {
+    std::optional<std::size_t> heir;
+    for (std::size_t d = 0; d < count; ++d) {
+      if (alive[d] && (!heir || load[d] < load[*heir])) heir = d;
+    }
+    const DeviceId standby = plan.devices[from].standby;
+    if (standby.valid() && alive[standby.index()]) heir = standby.index();
+    if (!heir) return makeError("no device is left");
+    to[from] = DeviceId(*heir);
+    load[*heir] += load[from];
+  }
+  return to;
 }
 
 }  // namespace narrows

@@ -52,6 +52,32 @@ TEST(MoveDevices, DropsAnInterfaceThatIsNotCrossedAnyMore) {
   EXPECT_TRUE(checkPlan(*moved).ok());
 }
 
+TEST(MoveDevices, NamesNoStandbys) {
+  Plan plan = chain();
+  plan.devices[2].standby = DeviceId(0);
+  const std::vector<DeviceId> to = {DeviceId(0), DeviceId(2), DeviceId(2)};
+  const auto moved = moveDevices(plan, to);
+  ASSERT_TRUE(moved.ok()) << moved.error().message;
+  for (const Device& device : moved->devices) EXPECT_FALSE(device.standby.valid());
+}
+
+TEST(TakeOver, GoesToTheStandbyOrElseToTheLeastLoaded) {
+  Plan plan = chain();
+  const std::vector<std::int64_t> work = {10, 30, 20};
+  auto to = takeOver(plan, work, {true, false, true});
+  ASSERT_TRUE(to.ok());
+  EXPECT_EQ(*to, (std::vector<DeviceId>{DeviceId(0), DeviceId(0), DeviceId(2)}));
+  plan.devices[1].standby = DeviceId(2);
+  to = takeOver(plan, work, {true, false, true});
+  ASSERT_TRUE(to.ok());
+  EXPECT_EQ(*to, (std::vector<DeviceId>{DeviceId(0), DeviceId(2), DeviceId(2)}));
+  // The standby is lost as well.
+  to = takeOver(plan, work, {true, false, false});
+  ASSERT_TRUE(to.ok());
+  EXPECT_EQ(*to, (std::vector<DeviceId>{DeviceId(0), DeviceId(0), DeviceId(0)}));
+  EXPECT_FALSE(takeOver(plan, work, {false, false, false}).ok());
+}
+
 TEST(MoveDevices, RefusesPlacesThatAreNone) {
   EXPECT_FALSE(moveDevices(chain(), std::vector<DeviceId>{DeviceId(0)}).ok());
   const std::vector<DeviceId> beyond = {DeviceId(0), DeviceId(1), DeviceId(3)};

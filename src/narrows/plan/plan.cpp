@@ -47,6 +47,12 @@ class Checker {
   Status checkHead() const {
     if (plan_.devices.empty()) return makeError("devices: none");
     NARROWS_CHECK(checkNames(plan_.devices, "devices"));
+    for (std::size_t i = 0; i < plan_.devices.size(); ++i) {
+      const DeviceId standby = plan_.devices[i].standby;
+      if (standby.valid() && (!isDevice(standby) || standby.index() == i)) {
+        return makeError("devices[{}].standby: expected another device", i);
+      }
+    }
     NARROWS_CHECK(checkNames(plan_.pieces, "pieces"));
     NARROWS_CHECK(checkNames(plan_.inputs, "inputs"));
     NARROWS_CHECK(checkNames(plan_.outputs, "outputs"));

@@ -21,6 +21,9 @@ using InterfaceId = Id<struct InterfaceTag>;
 /// A place where pieces run.
 struct Device {
   std::string name;
+  /// The device that keeps the weights of this one's pieces too, and takes its share over when it
+  /// is lost; invalid when none is named.
+  DeviceId standby = {};
 };
 
 /// A tensor with a name, as a piece or the whole model takes or gives it.
@@ -85,12 +88,12 @@ struct Plan {
   }
 };
 
-/// Checks: devices, pieces and ports have distinct names; ids in range; ports and boxes fit; every
-/// port that is read (inputs of pieces, outputs of the model) is covered by the boxes written to it
-/// exactly once, or by `add` alone over the whole port; a piece reads only from pieces before it;
-/// interfaces lie between devices, fit the boxes that cross them and are crossed at least once; an
-/// image interface is crossed only by the model's inputs, whole. Errors name the place as in
-/// plan.json: "transfers[3].to: ...".
+/// Checks: devices, pieces and ports have distinct names; ids in range; a standby is another
+/// device; ports and boxes fit; every port that is read (inputs of pieces, outputs of the model) is
+/// covered by the boxes written to it exactly once, or by `add` alone over the whole port; a piece
+/// reads only from pieces before it; interfaces lie between devices, fit the boxes that cross them
+/// and are crossed at least once; an image interface is crossed only by the model's inputs, whole.
+/// Errors name the place as in plan.json: "transfers[3].to: ...".
 Status checkPlan(const Plan& plan);
 
 /// Checks that these are the graphs of the plan's pieces: as many, with inputs and outputs that

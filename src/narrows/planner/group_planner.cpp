@@ -151,7 +151,7 @@ class Search {
           {fmt::format("all on {}", group_.devices[d].name), priced.value, priced.fits});
     }
     NARROWS_CHECK(tryPublished());
-    NARROWS_TRY(space, StageSpace::create(graph_, group_));
+    NARROWS_TRY(space, StageSpace::create(graph_, group_, options_.wire_ratio));
     const std::size_t count = group_.devices.size();
     // Paths that serve another objective may fit where those of this one do not.
     for (const auto& [name, guide] : kObjectives) {
@@ -340,21 +340,30 @@ Result<PricedPlan> priceDesign(const Graph& graph, const DeviceGroup& group, Gro
   priced.split = std::move(split);
   NARROWS_TRY(costs, groupCosts(group, graph, priced.split.plan, priced.split.pieces));
   priced.costs = std::move(costs);
-  SimulationOptions simulate;
-  simulate.frame_overhead = options.frame_overhead;
-  if (options.objective == GroupObjective::throughput) {
-    simulate.in_flight = options.in_flight;
-    simulate.frames = 4 * options.in_flight;
-  }
-  NARROWS_TRY(simulation, simulateGroup(group, priced.split.plan, priced.costs, simulate));
-  priced.simulation = std::move(simulation);
-  priced.value = valueOf(priced.simulation, options.objective);
+  NARROWS_CHECK(repriceTransfers(priced, group, options, {}));
   for (std::size_t d = 0; d < group.devices.size(); ++d) {
     const double limit = group.devices[d].memory.value_or(kUnlimited);
     const auto used = static_cast<double>(priced.simulation.devices[d].memory());
     priced.memory_missing = std::max(priced.memory_missing, used - limit);
   }
   return priced;
+}
+
+Status repriceTransfers(PricedPlan& plan, const DeviceGroup& group,
+                        const GroupPlannerOptions& options,
+                        std::span<const double> transfer_bytes) {
+  SimulationOptions simulate;
+  simulate.frame_overhead = options.frame_overhead;
+  simulate.wire_ratio = options.wire_ratio;
+  for (const double bytes : transfer_bytes) simulate.transfers.push_back({Bytes(bytes), {}, {}});
+  if (options.objective == GroupObjective::throughput) {
+    simulate.in_flight = options.in_flight;
+    simulate.frames = 4 * options.in_flight;
+  }
+  NARROWS_TRY(simulation, simulateGroup(group, plan.split.plan, plan.costs, simulate));
+  plan.simulation = std::move(simulation);
+  plan.value = valueOf(plan.simulation, options.objective);
+  return {};
 }
 
 Result<GroupPlanning> planGroup(const Graph& graph, const DeviceGroup& group,

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,8 @@ struct GroupPlannerOptions {
   GroupObjective objective = GroupObjective::latency;
   /// Bytes that every transfer carries beside its elements.
   Bytes frame_overhead;
+  /// Bytes expected on the wire for each byte of elements; below 1 where regions will be coded.
+  double wire_ratio = 1;
   /// Frames on their way at once when throughput counts.
   std::size_t in_flight = 4;
 };
@@ -66,6 +69,10 @@ struct GroupPlanning {
 /// Builds, prices and simulates one design.
 Result<PricedPlan> priceDesign(const Graph& graph, const DeviceGroup& group, GroupDesign design,
                                const GroupPlannerOptions& options);
+
+/// The same plan with measured bytes of each of its transfers, framing included.
+Status repriceTransfers(PricedPlan& plan, const DeviceGroup& group,
+                        const GroupPlannerOptions& options, std::span<const double> transfer_bytes);
 
 /// Tries paths of `StageSpace` under prices that push the objective and the limits of memory, and
 /// the alternatives, and keeps the best that fits as the simulator sees it. Fails when none fits;

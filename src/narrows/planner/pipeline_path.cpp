@@ -79,7 +79,7 @@ class Pipeline {
       for (const ValueId value : space_.crossing(b)) {
         bytes += static_cast<double>(graph_.type(value).bytes());
       }
-      crossing_.push_back(bytes);
+      crossing_.push_back(space_.wireRatio() * bytes);
     }
   }
 

@@ -24,10 +24,11 @@ double ownPrice(const StageSpace& space, const Stage& stage, const StagePrices& 
     sums.sent.resize(stage.loads.size());
     sums.received.resize(stage.loads.size());
     const auto parts = static_cast<double>(stage.reads.size());
+    const double sum_bytes = space.wireRatio() * stage.sum_bytes;
     for (const PartReads& part : stage.reads) {
       if (part.device == stage.merge) continue;
       // Without one that adds all up, each part sends the others what is theirs and gets as much.
-      const double bytes = stage.merge ? stage.sum_bytes : stage.sum_bytes * (parts - 1) / parts;
+      const double bytes = stage.merge ? sum_bytes : sum_bytes * (parts - 1) / parts;
       sums.sent[part.device] += bytes;
       sums.received[stage.merge.value_or(part.device)] += bytes;
       sums.total += bytes;

@@ -55,9 +55,10 @@ double speedOf(const DeviceModel& model) {
 
 }  // namespace
 
-Result<StageSpace> StageSpace::create(const Graph& graph, const DeviceGroup& group) {
+Result<StageSpace> StageSpace::create(const Graph& graph, const DeviceGroup& group,
+                                      double wire_ratio) {
   if (graph.nodeCount() == 0) return makeError("the network has no nodes");
-  StageSpace space(graph, group);
+  StageSpace space(graph, group, wire_ratio);
   space.findBoundaries();
   space.makeLayouts();
   NARROWS_CHECK(space.findTimes());
@@ -376,7 +377,7 @@ void StageSpace::addFlow(const PartReads& reads, std::size_t from, Flow& flow) c
       const std::size_t holder = layout.devices[part];
       if (holder == reads.device) continue;
       const Region& held = held_[box.value.index()][from][part];
-      const double bytes = bytesOf(*graph_, {box.value, held.intersection(box.box)});
+      const double bytes = wire_ratio_ * bytesOf(*graph_, {box.value, held.intersection(box.box)});
       flow.sent[holder] += bytes;
       flow.received[reads.device] += bytes;
       flow.total += bytes;

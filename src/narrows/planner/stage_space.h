@@ -60,7 +60,11 @@ struct Stage {
 /// before a node that is not elementwise, where few values cross.
 class StageSpace {
  public:
-  static Result<StageSpace> create(const Graph& graph, const DeviceGroup& group);
+  /// `wire_ratio`: bytes that move for each byte of elements.
+  static Result<StageSpace> create(const Graph& graph, const DeviceGroup& group,
+                                   double wire_ratio = 1);
+
+  double wireRatio() const { return wire_ratio_; }
 
   /// Node numbers; the first is 0, the last the count of nodes.
   std::span<const std::size_t> boundaries() const { return boundaries_; }
@@ -100,7 +104,8 @@ class StageSpace {
   std::vector<GroupStage> designOf(std::span<const std::size_t> path) const;
 
  private:
-  StageSpace(const Graph& graph, const DeviceGroup& group) : graph_(&graph), group_(&group) {}
+  StageSpace(const Graph& graph, const DeviceGroup& group, double wire_ratio)
+      : graph_(&graph), group_(&group), wire_ratio_(wire_ratio) {}
 
   void findBoundaries();
   void makeLayouts();
@@ -117,6 +122,7 @@ class StageSpace {
 
   const Graph* graph_;
   const DeviceGroup* group_;
+  double wire_ratio_;
   std::vector<std::size_t> boundaries_;
   std::vector<std::vector<ValueId>> crossing_;
   std::vector<Layout> layouts_;

@@ -73,8 +73,9 @@ Result<Deployment> Deployment::moved(std::span<const DeviceId> to) const {
 bool Deployment::takesPart(DeviceId device) const {
   const Exchange& exchange = *exchange_;
   if (exchange.head == device || plan().source_device == device) return true;
-  return std::any_of(plan().pieces.begin(), plan().pieces.end(),
-                     [&](const Piece& piece) { return piece.device == device; });
+  return std::any_of(plan().pieces.begin(), plan().pieces.end(), [&](const Piece& piece) {
+    return piece.device == device || plan().devices[piece.device.index()].standby == device;
+  });
 }
 
 std::vector<ManifestFile> Deployment::filesFor(DeviceId device) const {
@@ -85,7 +86,8 @@ std::vector<ManifestFile> Deployment::filesFor(DeviceId device) const {
   add("plan.json");
   add("MODEL.toml");
   for (const Piece& piece : plan().pieces) {
-    if (piece.device != device) continue;
+    const bool kept = plan().devices[piece.device.index()].standby == device;
+    if (piece.device != device && !kept) continue;
     add(fmt::format("pieces/{}.onnx", piece.name));
     add(fmt::format("pieces/{}.weights", piece.name));
   }

@@ -31,9 +31,11 @@ class Deployment {
   const Exchange& exchange() const { return *exchange_; }
   const std::string& manifest() const { return manifest_text_; }
 
-  /// Whether a device has anything to do: pieces, something to send, or the head.
+  /// Whether a device has anything to do: pieces, of its own or to stand by with, something to
+  /// send, or the head.
   bool takesPart(DeviceId device) const;
-  /// What the device needs of the manifest: the plan, the description and its pieces.
+  /// What the device needs of the manifest: the plan, the description and its pieces, and
+  /// the pieces of those that it stands by for.
   std::vector<ManifestFile> filesFor(DeviceId device) const;
   /// Contents of a file of the manifest; null when there is none with this SHA-256.
   std::shared_ptr<const MappedFile> file(const std::string& sha256) const;

@@ -1,7 +1,8 @@
 #include "narrows/runtime/group/member.h"
 
 #include <algorithm>
-#include <numeric>
+
+#include "narrows/plan/move.h"
 
 namespace narrows {
 namespace {
@@ -60,28 +61,9 @@ Result<DeployReport> deployTo(Peer& peer, const Deployment& deployment,
 Result<Deployment> withoutDevices(const Deployment& deployment, const std::vector<bool>& alive) {
   const std::size_t count = deployment.plan().devices.size();
   NARROWS_ASSERT(alive.size() == count);
-  std::vector<DeviceId> to;
-  std::vector<std::int64_t> load;
-  for (std::size_t d = 0; d < count; ++d) {
-    to.emplace_back(d);
-    load.push_back(deployment.macs(DeviceId(d)));
-  }
-  // The heaviest share first, so that the others can even it out.
-  std::vector<std::size_t> lost;
-  for (std::size_t d = 0; d < count; ++d) {
-    if (!alive[d]) lost.push_back(d);
-  }
-  std::stable_sort(lost.begin(), lost.end(),
-                   [&](std::size_t a, std::size_t b) { return load[a] > load[b]; });
-  for (const std::size_t from : lost) {
-    std::optional<std::size_t> heir;
-    for (std::size_t d = 0; d < count; ++d) {
-      if (alive[d] && (!heir || load[d] < load[*heir])) heir = d;
-    }
-    if (!heir) return makeError("no device is left");
-    to[from] = DeviceId(*heir);
-    load[*heir] += load[from];
-  }
+  std::vector<std::int64_t> work;
+  for (std::size_t d = 0; d < count; ++d) work.push_back(deployment.macs(DeviceId(d)));
+  NARROWS_TRY(to, takeOver(deployment.plan(), work, alive));
   return deployment.moved(to);
 }
 

@@ -58,8 +58,8 @@ struct DeployReport {
 Result<DeployReport> deployTo(Peer& peer, const Deployment& deployment,
                               const Assignment& assignment);
 
-/// The plan with the shares of the lost devices moved to others, as whole shares, each to the one
-/// that then has the least to compute. `alive` is by device of the plan; at least one is.
+/// The plan with the shares of the lost devices moved to others, as `takeOver` says. `alive` is by
+/// device of the plan; at least one is.
 Result<Deployment> withoutDevices(const Deployment& deployment, const std::vector<bool>& alive);
 
 }  // namespace narrows
