@@ -172,7 +172,7 @@ TEST(EdgeNode, EveryFrameIsAnsweredOnceOverABadLink) {
       std::vector<std::string> now;
       for (FrameRecord& record : run.records) {
         // Measured on this machine; all else follows from the seed.
-        record.node = record.encode = record.finish = record.server = Seconds();
+        record.prepare = record.node = record.encode = record.finish = record.server = Seconds();
         now.push_back(toJson(record, {}));
       }
       if (repeat == 1) {
