@@ -16,14 +16,13 @@ function(narrows_module NAME)
 endfunction()
 
 # narrows_optimize(SOURCES...): -O3 for sources of this folder whose loops gain from it. They do without
-# the precompiled header, which would bring its own -O2 along. With sanitizers it is -O1: unrolled
-# loops full of checks take minutes to compile.
+# the precompiled header, which would bring its own -O2 along. Not with sanitizers: unrolled loops full
+# of checks take minutes to compile.
 function(narrows_optimize)
-  set(LEVEL -O3)
   if(NARROWS_SANITIZE)
-    set(LEVEL -O1)
+    return()
   endif()
-  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS ${LEVEL})
+  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -O3)
   set_property(SOURCE ${ARGN} PROPERTY SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
 
