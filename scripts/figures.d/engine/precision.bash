@@ -5,7 +5,7 @@
 ratios() {
   "$BUILD/bench/engine/bench_precision" "$1" zoo:tiny-yolov3@416 zoo:resnet50@224 zoo:vgg16@224 \
     >"$WORK/$2.jsonl"
-  jq -c --arg label "$2" '{name: ($label + "_"
+  jq -c --arg prefix "$2" '{name: ($prefix + "_"
       + (.model | sub("^zoo:"; "") | gsub("[^a-z0-9]"; "_")) + "_\(.threads)t"),
       value, unit, origin}' "$WORK/$2.jsonl"
   figure "${2}_max" "$(jq -s 'map(.value) | max' "$WORK/$2.jsonl")" ratio
