@@ -55,6 +55,10 @@ Arguments::Outcome parseTighten(std::span<const std::string> arguments, TightenO
   app.add_option("--autoencoder-stride", options.latent_stride, "Stride of the encoder, 1 or 2")
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
+  app.add_option("--autoencoder-layers", options.latent_layers,
+                 "Convolutions of the encoder: 1, or 2 with a 3x3 one of the map's channels first")
+      ->check(CLI::Range(1, 2))
+      ->capture_default_str();
   app.add_option("--autoencoder-epochs", options.latent_epochs,
                  "Epochs of reconstruction before the task")
       ->capture_default_str();

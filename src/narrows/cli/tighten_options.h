@@ -24,6 +24,7 @@ struct TightenOptions {
   bool post_training = false;
   std::int64_t latent_channels = 0;
   std::int64_t latent_stride = 1;
+  std::int64_t latent_layers = 1;
   std::size_t latent_epochs = 5;
   bool prune = false;
   double max_drop = 3;

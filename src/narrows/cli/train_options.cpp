@@ -40,10 +40,13 @@ void addTrainingOptions(CLI::App& app, TrainingOptions& options, int least_epoch
                  "Decay of the running mean of the weights, which is what is kept (0: none)")
       ->check(CLI::Range(0.0, 0.999999))
       ->capture_default_str();
+  app.add_flag("--bf16", options.bf16,
+               "Convolutions multiply in bf16; weights, sums and the optimizer stay f32");
   app.add_option("--smoothing", options.smoothing, "Label smoothing of classifiers")
       ->check(CLI::Range(0.0, 0.9))
       ->capture_default_str();
   app.add_flag("--flip", options.flip, "Mirror half of the pictures");
+  app.add_flag("--flip-vertical", options.flip_vertical, "Turn half of the pictures upside down");
   app.add_option("--zoom", options.zoom, "Scale pictures by up to this share")
       ->check(CLI::Range(0.0, 0.9))
       ->capture_default_str();

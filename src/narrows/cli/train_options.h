@@ -26,6 +26,8 @@ struct TrainingOptions {
   double average_decay = 0.999;
   double smoothing = 0.1;
   bool flip = false;
+  bool flip_vertical = false;
+  bool bf16 = false;
   double zoom = 0;
   double shift = 0;
   double color = 0;

@@ -67,8 +67,8 @@ Result<std::unique_ptr<TrainingSetup>> openTraining(const TrainingOptions& optio
 BatchOptions batchOptions(const TrainingOptions& options, std::size_t threads) {
   BatchOptions batches;
   batches.batch = options.batch;
-  batches.augmentation = {options.flip,  options.zoom,   options.shift,
-                          options.color, options.mosaic, 114};
+  batches.augmentation = {options.flip,  options.flip_vertical, options.zoom, options.shift,
+                          options.color, options.mosaic,        114};
   batches.seed = options.model.seed;
   batches.threads = threads;
   return batches;
@@ -118,6 +118,7 @@ Result<TrainerOptions> trainerOptions(const TrainingSetup& setup, const Training
   }
   trainer.optimizer = optimizerOptions(options);
   trainer.average_decay = options.average_decay;
+  trainer.bf16 = options.bf16;
   return trainer;
 }
 

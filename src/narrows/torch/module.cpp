@@ -110,7 +110,7 @@ Tensors GraphModule::run(const Tensors& inputs, const NormMode& norm,
     if (std::holds_alternative<BatchNorm>(node.op) && frozen_[node.inputs[1].index()]) {
       own_norm.training = false;
     }
-    const NodeContext context{graph_, node, batch, batched, own_norm, real_};
+    const NodeContext context{graph_, node, batch, batched, own_norm, real_, factors_};
     Tensors outputs;
     try {
       outputs = applyNode(context, operands);

@@ -22,6 +22,12 @@ class GraphModule {
 
   const Graph& graph() const { return graph_; }
   at::ScalarType real() const { return real_; }
+
+  /// Convolutions multiply in bf16 from now on, forward and backward; constants, results and
+  /// everything else stay as they are (mixed precision, Micikevicius et al. 2018, section 3; bf16
+  /// needs no scaling of the loss).
+  void multiplyInBf16() { factors_ = at::kBFloat16; }
+
   const std::vector<ValueId>& parameters() const { return parameters_; }
   const std::vector<ValueId>& statistics() const { return statistics_; }
   const at::Tensor& constant(ValueId id) const { return constants_[id.index()]; }
@@ -55,6 +61,7 @@ class GraphModule {
 
   Graph graph_;
   at::ScalarType real_ = at::kFloat;
+  at::ScalarType factors_ = at::kFloat;
   std::vector<at::Tensor> constants_;  // by value
   std::vector<bool> depends_;          // by value: on an input
   std::vector<ValueId> parameters_;

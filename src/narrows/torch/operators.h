@@ -29,6 +29,8 @@ struct NodeContext {
   NormMode norm;
   /// Type of floating-point values in this run.
   at::ScalarType real = at::kFloat;
+  /// Type that convolutions multiply in where the values are f32.
+  at::ScalarType factors = at::kFloat;
 
   const Shape& inputShape(std::size_t index) const { return graph.shape(node.inputs[index]); }
   const Shape& outputShape(std::size_t index = 0) const { return graph.shape(node.outputs[index]); }

@@ -49,15 +49,23 @@ at::Tensor windowSum(const at::Tensor& x, const Window2d& w) {
 
 }  // namespace
 
-at::Tensor apply(const Conv2d& op, const NodeContext&, const Tensors& in) {
+at::Tensor apply(const Conv2d& op, const NodeContext& context, const Tensors& in) {
   const Window2d& w = op.window;
+  const auto convolved = [&](const at::Tensor& x, const at::Tensor& weights,
+                             const at::Tensor& bias) {
+    return symmetric(w.pads)
+               ? at::conv2d(x, weights, bias, {w.stride.h, w.stride.w}, {w.pads.top, w.pads.left},
+                            {w.dilation.h, w.dilation.w}, op.groups)
+               : at::conv2d(padded(x, w.pads, 0), weights, bias, {w.stride.h, w.stride.w},
+                            kNoPadding, {w.dilation.h, w.dilation.w}, op.groups);
+  };
   const at::Tensor bias = in.size() > 2 ? in[2] : at::Tensor();
-  if (symmetric(w.pads)) {
-    return at::conv2d(in[0], in[1], bias, {w.stride.h, w.stride.w}, {w.pads.top, w.pads.left},
-                      {w.dilation.h, w.dilation.w}, op.groups);
+  if (in[0].scalar_type() != at::kFloat || context.factors == at::kFloat) {
+    return convolved(in[0], in[1], bias);
   }
-  return at::conv2d(padded(in[0], w.pads, 0), in[1], bias, {w.stride.h, w.stride.w}, kNoPadding,
-                    {w.dilation.h, w.dilation.w}, op.groups);
+  const at::Tensor y =
+      convolved(in[0].to(context.factors), in[1].to(context.factors), {}).to(at::kFloat);
+  return bias.defined() ? y + bias.reshape({1, -1, 1, 1}) : y;
 }
 
 at::Tensor apply(const ConvTranspose2d& op, const NodeContext& context, const Tensors& in) {

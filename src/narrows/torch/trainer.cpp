@@ -156,6 +156,7 @@ Status Trainer::State::addTeacher() {
   if (!options.teacher) return {};
   NARROWS_TRY(made, torched::GraphModule::create(options.teacher->graph, module.real()));
   teacher = std::move(made);
+  if (options.bf16) teacher->multiplyInBf16();
   NARROWS_TRY(of_teacher, taskOutputs(teacher->graph(), options.task));
   teacher_outputs = of_teacher;
   if (teacher_outputs.size() != outputs.size()) {
@@ -305,6 +306,7 @@ Result<Trainer> Trainer::create(const Graph& graph, const TrainerOptions& option
     state->network = graph;
     state->dual = std::move(dual);
     state->outputs = outputs;
+    if (options.bf16) state->module.multiplyInBf16();
     NARROWS_CHECK(state->freeze());
     NARROWS_CHECK(state->addInterfaces());
     NARROWS_CHECK(state->addTeacher());

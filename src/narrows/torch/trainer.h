@@ -65,6 +65,9 @@ struct TrainerOptions {
   /// Normalisations use the statistics of the batch, otherwise the stored ones.
   bool batch_norm_training = true;
   double batch_norm_momentum = 0.1;
+  /// Convolutions of the network and of its teacher multiply in bf16; weights, sums and gradients
+  /// of weights stay f32.
+  bool bf16 = false;
   /// Decay of the running mean of the weights (0: none kept); it starts lower, as
   /// min(decay, (1 + step) / (10 + step)).
   double average_decay = 0;

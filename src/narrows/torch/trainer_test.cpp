@@ -116,6 +116,58 @@ TEST(Trainer, LearnsThroughAQuantizerWithAllTerms) {
   }
 }
 
+/// Product of the two states' tensors as vectors, over their lengths.
+double cosine(const std::vector<NamedTensor>& a, const std::vector<NamedTensor>& b,
+              std::string_view start) {
+  double product = 0;
+  double left = 0;
+  double right = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!a[i].name.starts_with(start) || a[i].tensor.dtype() != DType::f32) continue;
+    const auto x = a[i].tensor.as<float>();
+    const auto y = b[i].tensor.as<float>();
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      product += static_cast<double>(x[k]) * y[k];
+      left += static_cast<double>(x[k]) * x[k];
+      right += static_cast<double>(y[k]) * y[k];
+    }
+  }
+  return product / std::sqrt(left * right);
+}
+
+TEST(Trainer, ProductsInBf16GiveNearlyTheGradientsOfF32) {
+  TrainerOptions options = smallOptions();
+  options.interfaces.clear();  // a symbol that flips is a step in the loss
+  auto exact = Trainer::create(smallClassifier(), options);
+  options.bf16 = true;
+  auto mixed = Trainer::create(smallClassifier(), options);
+  ASSERT_TRUE(exact.ok() && mixed.ok());
+  const TrainBatch batch = quarterBatch(1, 12, 16);
+  auto a = exact->step(batch, kFactors);
+  auto b = mixed->step(batch, kFactors);
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_NE(a->task, b->task);
+  EXPECT_NEAR(a->task, b->task, 0.02 * a->task);
+  // After one step from zero the optimizer's first moments are shares of the gradients.
+  EXPECT_GT(cosine(exact->state(), mixed->state(), "first"), 0.99);
+}
+
+TEST(Trainer, LearnsWithProductsInBf16) {
+  TrainerOptions options = smallOptions();
+  options.bf16 = true;
+  auto trainer = Trainer::create(smallClassifier(), options);
+  ASSERT_TRUE(trainer.ok()) << trainer.error().message;
+  double first = 0;
+  double last = 0;
+  for (std::uint32_t i = 0; i < 60; ++i) {
+    auto losses = trainer->step(quarterBatch(i + 1, 12, 16), kFactors);
+    ASSERT_TRUE(losses.ok()) << losses.error().message;
+    if (i < 5) first += losses->task / 5;
+    if (i >= 55) last += losses->task / 5;
+  }
+  EXPECT_LT(last, 0.6 * first);
+}
+
 TEST(Trainer, TenStepsRepeatBitForBitAndResumeExactly) {
   const Graph graph = smallClassifier();
   auto whole = Trainer::create(graph, smallOptions());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
+#include <utility>
 
 namespace narrows {
 namespace {
@@ -22,17 +24,23 @@ struct Target {
   std::int64_t h = 0;
 };
 
+/// Which sides change places.
+struct Mirror {
+  bool left_right = false;
+  bool top_bottom = false;
+};
+
 /// Bilinear samples of the window of `from`, mirrored if wanted, into the target part of `to`.
-void paint(const Image& from, const Window& window, bool mirror, std::uint8_t fill, Image& to,
+void paint(const Image& from, const Window& window, Mirror mirror, std::uint8_t fill, Image& to,
            const Target& target) {
   for (std::int64_t y = 0; y < target.h; ++y) {
-    const double sy =
-        window.y + (static_cast<double>(y) + 0.5) * window.h / static_cast<double>(target.h) - 0.5;
+    const double down = (static_cast<double>(y) + 0.5) / static_cast<double>(target.h);
+    const double sy = window.y + (mirror.top_bottom ? 1 - down : down) * window.h - 0.5;
     const auto y0 = static_cast<std::int64_t>(std::floor(sy));
     const double fy = sy - static_cast<double>(y0);
     for (std::int64_t x = 0; x < target.w; ++x) {
       const double share = (static_cast<double>(x) + 0.5) / static_cast<double>(target.w);
-      const double sx = window.x + (mirror ? 1 - share : share) * window.w - 0.5;
+      const double sx = window.x + (mirror.left_right ? 1 - share : share) * window.w - 0.5;
       const auto x0 = static_cast<std::int64_t>(std::floor(sx));
       const double fx = sx - static_cast<double>(x0);
       std::uint8_t* out = to.rgb.data() + ((target.y + y) * to.width + target.x + x) * 3;
@@ -60,7 +68,7 @@ void paint(const Image& from, const Window& window, bool mirror, std::uint8_t fi
 }
 
 /// Boxes of `from` as they lie in `to` after `paint`.
-void carryBoxes(const Example& from, const Window& window, bool mirror, Example& to,
+void carryBoxes(const Example& from, const Window& window, Mirror mirror, Example& to,
                 const Target& target) {
   constexpr double kLeast = 1.0 / 3;
   const auto width = static_cast<double>(to.image.width);
@@ -74,15 +82,12 @@ void carryBoxes(const Example& from, const Window& window, bool mirror, Example&
         ((box.cx - box.w / 2) * static_cast<double>(from.image.width) - window.x) / window.w;
     double x2 =
         ((box.cx + box.w / 2) * static_cast<double>(from.image.width) - window.x) / window.w;
-    const double y1 =
+    double y1 =
         ((box.cy - box.h / 2) * static_cast<double>(from.image.height) - window.y) / window.h;
-    const double y2 =
+    double y2 =
         ((box.cy + box.h / 2) * static_cast<double>(from.image.height) - window.y) / window.h;
-    if (mirror) {
-      std::swap(x1, x2);
-      x1 = 1 - x1;
-      x2 = 1 - x2;
-    }
+    if (mirror.left_right) std::tie(x1, x2) = std::pair(1 - x2, 1 - x1);
+    if (mirror.top_bottom) std::tie(y1, y2) = std::pair(1 - y2, 1 - y1);
     const double px1 = left + x1 * (right - left), px2 = left + x2 * (right - left);
     const double py1 = top + y1 * (bottom - top), py2 = top + y2 * (bottom - top);
     const double cx1 = std::clamp(px1, left, right), cx2 = std::clamp(px2, left, right);
@@ -127,9 +132,12 @@ Example augment(const Example& example, const Augmentation& options, Draw& draw)
     window.y = draw.between(0, 1) * (height - window.h) +
                draw.between(-options.shift, options.shift) * height;
   }
-  const bool mirror = options.flip && draw.chance(0.5);
+  Mirror mirror;
+  mirror.left_right = options.flip && draw.chance(0.5);
+  mirror.top_bottom = options.flip_vertical && draw.chance(0.5);
   const Target whole{0, 0, image.width, image.height};
-  const bool moved = mirror || window.w != width || window.h != height || window.x != 0;
+  const bool moved = mirror.left_right || mirror.top_bottom || window.w != width ||
+                     window.h != height || window.x != 0;
   if (moved) {
     result.image = makeImage(image.size());
     paint(image, window, mirror, options.fill, result.image, whole);
@@ -166,8 +174,8 @@ Example makeMosaic(std::span<const Example* const, 4> examples, std::uint8_t fil
     Window window{0, 0, static_cast<double>(part.w) * scale, static_cast<double>(part.h) * scale};
     window.x = draw.between(0, 1) * (static_cast<double>(size.width) - window.w);
     window.y = draw.between(0, 1) * (static_cast<double>(size.height) - window.h);
-    paint(image, window, false, fill, result.image, part);
-    carryBoxes(*examples[i], window, false, result, part);
+    paint(image, window, {}, fill, result.image, part);
+    carryBoxes(*examples[i], window, {}, result, part);
   }
   return result;
 }

@@ -19,7 +19,10 @@ struct Example {
 
 /// How pictures are varied. Zeros and false change nothing.
 struct Augmentation {
+  /// Half of the pictures are mirrored left to right.
   bool flip = false;
+  /// Half of the pictures are turned upside down.
+  bool flip_vertical = false;
   /// The picture is magnified or made smaller by up to this share, each side on its own by half of
   /// it, and moved as far as that leaves room or shows border.
   double zoom = 0;

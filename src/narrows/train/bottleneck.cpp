@@ -92,11 +92,20 @@ Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
   if (shape.channels < 1 || shape.stride < 1 || shape.stride > 2) {
     return makeError("an autoencoder has at least one channel and stride 1 or 2");
   }
+  if (shape.encoder_layers < 1 || shape.encoder_layers > 2) {
+    return makeError("an encoder has 1 or 2 convolutions, not {}", shape.encoder_layers);
+  }
   return insertAt(graph, value, seed,
                   [&](Layers& layers, Graph& to, ValueId x, Inserted& out) -> Result<ValueId> {
                     const Shape map = to.shape(x);
                     const bool strided = shape.stride == 2;
-                    NARROWS_TRY(latent, layers.conv(x, shape.channels, strided ? 3 : 1,
+                    ValueId seen = x;
+                    if (shape.encoder_layers == 2) {
+                      NARROWS_TRY(wide, layers.conv(x, map[1], 3, 1, 1, value + ".encoder.a"));
+                      NARROWS_TRY(bent, layers.leaky(wide, value + ".encoder.bend"));
+                      seen = bent;
+                    }
+                    NARROWS_TRY(latent, layers.conv(seen, shape.channels, strided ? 3 : 1,
                                                     shape.stride, 0.7, value + ".encoder"));
                     out.cut = to.value(latent).name;
                     ValueId y = latent;

@@ -24,8 +24,11 @@ struct Inserted {
 struct AutoencoderShape {
   /// Channels between encoder and decoder.
   std::int64_t channels = 8;
-  /// 1: the encoder is a 1x1 convolution; 2: a 3x3 one of stride 2.
+  /// 1: the encoder ends in a 1x1 convolution; 2: in a 3x3 one of stride 2.
   std::int64_t stride = 1;
+  /// Convolutions of the encoder. 1: the map is projected as it is; 2: a 3x3 one with the channels
+  /// of the map and a leaky ReLU come first.
+  std::int64_t encoder_layers = 1;
 };
 
 /// Encoder behind the value, decoder before everybody that reads it: a 3x3 convolution (after

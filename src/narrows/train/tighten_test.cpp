@@ -121,7 +121,7 @@ TEST(Tighten, EveryTransformationLeavesAMeasuredRowAndWorkingPieces) {
   request.prune->epochs = 1;
   request.prune->trials = 1;
   request.prune->least = 0.4;
-  request.autoencoder = AutoencoderShape{2, 2};
+  request.autoencoder = AutoencoderShape{2, 2, 2};
   request.autoencoder_epochs = 1;
   request.learned = true;
   request.clustering = {GrowthKind::power, 0.1, 2};

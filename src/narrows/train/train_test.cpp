@@ -60,7 +60,7 @@ Extent redExtent(const Image& image) {
 }
 
 TEST(Augment, BoxesGoWhereTheirPixelsGo) {
-  const Augmentation options{true, 0.3, 0.1, 0.1, 0, 114};
+  const Augmentation options{true, true, 0.3, 0.1, 0.1, 0, 114};
   int kept = 0;
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
@@ -78,6 +78,29 @@ TEST(Augment, BoxesGoWhereTheirPixelsGo) {
     EXPECT_NEAR((box.cy + box.h / 2) * 48, extent.y2, 1.6);
   }
   EXPECT_GT(kept, 80);
+}
+
+TEST(Augment, HalfOfThePicturesAreUpsideDown) {
+  Augmentation options;
+  options.flip_vertical = true;
+  const Example example = redExample(5);
+  Image turned = makeImage(example.image.size());
+  const auto row = static_cast<std::size_t>(example.image.width * 3);
+  for (std::size_t y = 0; y < static_cast<std::size_t>(turned.height); ++y) {
+    const std::size_t other = static_cast<std::size_t>(turned.height) - 1 - y;
+    std::copy_n(example.image.rgb.begin() + static_cast<std::ptrdiff_t>(other * row), row,
+                turned.rgb.begin() + static_cast<std::ptrdiff_t>(y * row));
+  }
+  Draw draw(11);
+  int upside_down = 0;
+  for (int i = 0; i < 100; ++i) {
+    const Example varied = augment(example, options, draw);
+    const bool is = varied.image == turned;
+    EXPECT_TRUE(is || varied.image == example.image);
+    upside_down += is ? 1 : 0;
+    EXPECT_DOUBLE_EQ(varied.boxes[0].cy, is ? 1 - example.boxes[0].cy : example.boxes[0].cy);
+  }
+  EXPECT_NEAR(upside_down, 50, 15);
 }
 
 TEST(Augment, NothingAskedForIsNothingDone) {
@@ -181,7 +204,7 @@ TEST(BatchSource, BatchesDependOnSeedEpochAndNumberAlone) {
   ASSERT_TRUE(scenes.ok()) << scenes.error().message;
   BatchOptions options;
   options.batch = 4;
-  options.augmentation = {true, 0.2, 0.1, 0.3, 0.5, 114};
+  options.augmentation = {true, true, 0.2, 0.1, 0.3, 0.5, 114};
   auto one = BatchSource::create(scenes->data, scenes->description, options);
   options.threads = 3;
   auto three = BatchSource::create(scenes->data, scenes->description, options);
