@@ -1,8 +1,6 @@
 // Programs that multiply bf16.
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "narrows/engine/executor/random_graph.h"
 #include "narrows/engine/executor/test_runs.h"
 
@@ -48,12 +46,7 @@ TEST_F(Bfloat, WholeNumbersComeOutExactly) {
       value = (state >> 24) % 8 == 0 ? 1.0F : 0.0F;
     }
     const auto expected = results(*reference_, graph, {}, inputs);
-    for (const std::size_t threads : {1, 2}) {
-      options_.threads = threads;
-      const auto actual = results(*engine_, graph, options_, inputs);
-      ASSERT_EQ(actual.size(), 1u);
-      EXPECT_TRUE(sameBits(expected[0], actual[0])) << threads << " threads";
-    }
+    expectSameBits(*engine_, graph, options_, inputs, expected[0]);
   }
 }
 
@@ -74,14 +67,7 @@ TEST_F(Bfloat, StayNearTheReferenceOnRandomGraphs) {
     ASSERT_EQ(expected.size(), actual.size());
     for (std::size_t i = 0; i < expected.size(); ++i) {
       if (expected[i].dtype() != DType::f32 || expected[i].type().elements() == 0) continue;
-      double error = 0;
-      double energy = 0;
-      for (std::size_t k = 0; k < expected[i].as<float>().size(); ++k) {
-        const double e = expected[i].as<float>()[k];
-        error += (actual[i].as<float>()[k] - e) * (actual[i].as<float>()[k] - e);
-        energy += e * e;
-      }
-      const double relative = std::sqrt(error / std::max(energy, 1e-12));
+      const double relative = relativeError(expected[i], actual[i]);
       EXPECT_LT(relative, 0.05) << "output " << i;
       total += relative;
       ++count;
@@ -119,12 +105,7 @@ TEST_F(Bfloat, PassesThroughPools) {
     for (float& value : inputs[0].mutableAs<float>())
       value = static_cast<float>(next++ * 3 % 5 % 3 - 3);
     const auto expected = results(*reference_, graph, {}, inputs);
-    for (const std::size_t threads : {1, 2}) {
-      options_.threads = threads;
-      const auto actual = results(*engine_, graph, options_, inputs);
-      ASSERT_EQ(actual.size(), 1u);
-      EXPECT_TRUE(sameBits(expected[0], actual[0])) << threads << " threads";
-    }
+    expectSameBits(*engine_, graph, options_, inputs, expected[0]);
   }
 }
 

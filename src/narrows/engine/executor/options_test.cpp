@@ -1,8 +1,6 @@
 // What EngineOptions change: weights that are not kept, and integers.
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "narrows/engine/calibration.h"
 #include "narrows/engine/executor/random_graph.h"
 #include "narrows/engine/executor/test_runs.h"
@@ -140,12 +138,7 @@ TEST_P(Integers, WholeNumbersComeOutExactly) {
     EngineOptions options;
     options.int8_ranges = std::make_shared<const ValueRanges>(
         ValueRanges{{"ones", {0, 255}}, {"positive", {0, 255}}, {"sums", {-255, 255}}});
-    for (const std::size_t threads : {1, 2}) {
-      options.threads = threads;
-      const auto actual = results(*engine, graph, options, inputs);
-      ASSERT_EQ(actual.size(), 1u);
-      EXPECT_TRUE(sameBits(expected[0], actual[0])) << threads << " threads";
-    }
+    expectSameBits(*engine, graph, options, inputs, expected[0]);
   }
 }
 
@@ -170,14 +163,7 @@ TEST_P(Integers, StayNearTheReferenceOnRandomGraphs) {
     ASSERT_EQ(expected.size(), actual.size());
     for (std::size_t i = 0; i < expected.size(); ++i) {
       if (expected[i].dtype() != DType::f32 || expected[i].type().elements() == 0) continue;
-      double error = 0;
-      double energy = 0;
-      for (std::size_t k = 0; k < expected[i].as<float>().size(); ++k) {
-        const double e = expected[i].as<float>()[k];
-        error += (actual[i].as<float>()[k] - e) * (actual[i].as<float>()[k] - e);
-        energy += e * e;
-      }
-      const double relative = std::sqrt(error / std::max(energy, 1e-12));
+      const double relative = relativeError(expected[i], actual[i]);
       EXPECT_LT(relative, 0.25) << "output " << i;
       total += relative;
       ++count;

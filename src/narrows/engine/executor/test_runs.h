@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +29,31 @@ inline bool sameBits(const Tensor& a, const Tensor& b) {
   const auto p = a.view().bytes();
   const auto q = b.view().bytes();
   return std::equal(p.begin(), p.end(), q.begin(), q.end());
+}
+
+/// What a new program of the engine makes of the inputs on one thread and on two is the expected
+/// output to the bit.
+inline void expectSameBits(const Engine& engine, const Graph& graph, EngineOptions options,
+                           const std::vector<Tensor>& inputs, const Tensor& expected) {
+  for (const std::size_t threads : {1, 2}) {
+    options.threads = threads;
+    const auto actual = results(engine, graph, options, inputs);
+    ASSERT_EQ(actual.size(), 1u);
+    EXPECT_TRUE(sameBits(expected, actual[0])) << threads << " threads";
+  }
+}
+
+/// Length of the difference over that of what is expected; 0 for tensors that are not f32.
+inline double relativeError(const Tensor& expected, const Tensor& actual) {
+  if (expected.dtype() != DType::f32) return 0;
+  double error = 0;
+  double energy = 0;
+  for (std::size_t k = 0; k < expected.as<float>().size(); ++k) {
+    const double e = expected.as<float>()[k];
+    error += (actual.as<float>()[k] - e) * (actual.as<float>()[k] - e);
+    energy += e * e;
+  }
+  return std::sqrt(error / std::max(energy, 1e-12));
 }
 
 /// Engines that are the executor over a backend.

@@ -190,4 +190,19 @@ std::vector<Piece> cut(const ConvProblem& p) {
   return pieces;
 }
 
+dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine,
+                                                   const executor::ConvProblem& p,
+                                                   dnnl::memory::data_type factors,
+                                                   dnnl::memory::data_type target) {
+  const OneThread one_thread;  // oneDNN plans for the threads it finds
+  dnnl::post_ops ops;
+  if (p.residual && !p.residual_after_activation) ops.append_sum(1.0F);
+  appendActivation(ops, p.activation);
+  if (p.residual && p.residual_after_activation) ops.append_sum(1.0F);
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(ops);
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return {convDesc(p, factors, factors, target, !p.bias.empty()), attributes, engine};
+}
+
 }  // namespace narrows::onednn

@@ -38,6 +38,13 @@ dnnl::convolution_forward::desc convDesc(const executor::ConvProblem& p,
                                          dnnl::memory::data_type weights,
                                          dnnl::memory::data_type target, bool bias);
 
+/// The convolution with the problem's residual and activation, its scratch memory given by the
+/// caller; `factors` is the type of source and weights.
+dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine,
+                                                   const executor::ConvProblem& p,
+                                                   dnnl::memory::data_type factors,
+                                                   dnnl::memory::data_type target);
+
 /// For its life, keeps oneDNN from opening threads of its own in this one: parts of a problem are
 /// spread over the executor's team instead.
 class OneThread {

@@ -31,7 +31,7 @@ class Primitive {
     const ConvProblem& p = piece.problem;
     const auto src = mapDesc(p.input);
     const auto dst = mapDesc(p.output);
-    const auto pd = describe(engine, p);
+    const auto pd = describe(engine, p, kF32, kF32);
     primitive_ = dnnl::convolution_forward(pd);
     src_ = dnnl::memory(src, engine, nullptr);
     dst_ = dnnl::memory(dst, engine, nullptr);
@@ -75,19 +75,6 @@ class Primitive {
   }
 
  private:
-  static dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine,
-                                                            const ConvProblem& p) {
-    const OneThread one_thread;  // oneDNN plans for the threads it finds
-    dnnl::post_ops ops;
-    if (p.residual && !p.residual_after_activation) ops.append_sum(1.0F);
-    appendActivation(ops, p.activation);
-    if (p.residual && p.residual_after_activation) ops.append_sum(1.0F);
-    dnnl::primitive_attr attributes;
-    attributes.set_post_ops(ops);
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    return {convDesc(p, kF32, kF32, kF32, !p.bias.empty()), attributes, engine};
-  }
-
   dnnl::stream stream_;
   dnnl::primitive primitive_;
   dnnl::memory src_, dst_, scratch_;

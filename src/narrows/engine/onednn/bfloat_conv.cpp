@@ -22,7 +22,7 @@ class BfloatConvKernel final : public Calls {
         std::memcpy(bias->get_data_handle(), p.bias.data(), p.bias.size_bytes());
         own_bytes_ += p.bias.size_bytes();
       }
-      const auto pd = describe(engine, conv, p);
+      const auto pd = describe(engine, p, dnnl::memory::data_type::bf16, typeOf(conv.output.dtype));
       Call call = callOf(engine, pd, conv, piece);
       const WeightShape shape = weightShape(p);
       const dnnl::memory plain({shape.dims, kF32, shape.tag}, engine,
@@ -32,23 +32,6 @@ class BfloatConvKernel final : public Calls {
       if (bias) call.arguments.emplace(DNNL_ARG_BIAS, *bias);
       addCall(std::move(call));
     }
-  }
-
- private:
-  static dnnl::convolution_forward::primitive_desc describe(const dnnl::engine& engine,
-                                                            const CompactConv& conv,
-                                                            const executor::ConvProblem& p) {
-    const OneThread one_thread;
-    dnnl::post_ops ops;
-    if (p.residual && !p.residual_after_activation) ops.append_sum(1.0F);
-    appendActivation(ops, p.activation);
-    if (p.residual && p.residual_after_activation) ops.append_sum(1.0F);
-    dnnl::primitive_attr attributes;
-    attributes.set_post_ops(ops);
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    constexpr auto kBf16 = dnnl::memory::data_type::bf16;
-    return {convDesc(p, kBf16, kBf16, typeOf(conv.output.dtype), !p.bias.empty()), attributes,
-            engine};
   }
 };
 
