@@ -18,18 +18,28 @@ rows() {
 }
 same() { if [[ $(rows "$WORK/whole.sqlite") == "$(rows "$1")" ]]; then echo 1; else echo 0; fi; }
 
-start=$(date +%s%N)
 "${explore[@]}" "$WORK/whole.sqlite" >"$WORK/whole.json"
-took=$((($(date +%s%N) - start) / 1000000))
 
-# Moments in the first quarter or so of an unbroken run: late enough to get on with the work, early
-# enough that ten of them do not end it.
+# steps STORE: cuts that are coded and accuracies that are measured.
+steps() {
+  sqlite3 "$1" "SELECT (SELECT COUNT(*) FROM cuts) + (SELECT COUNT(*) FROM accuracies);" \
+    2>/dev/null || echo 0
+}
+
+# Each run is killed at a random moment after it has taken one or two steps, of some thirty, however
+# fast the machine is.
 killed=0
 for ((i = 0; i < 100 && killed < 10; ++i)); do
-  after=$(jq -n "$took / 1000 * (0.08 + 0.2 * $RANDOM / 32768)")
-  timeout -s KILL "$after" "${explore[@]}" "$WORK/broken.sqlite" >/dev/null 2>&1 && break
-  killed=$((killed + 1))
-  echo "killed after $after s: $(rows "$WORK/broken.sqlite" 2>/dev/null | wc -l) rows" >&2
+  wanted=$(($(steps "$WORK/broken.sqlite") + 1 + RANDOM % 2))
+  "${explore[@]}" "$WORK/broken.sqlite" >/dev/null 2>&1 &
+  process=$!
+  while kill -0 "$process" 2>/dev/null && (($(steps "$WORK/broken.sqlite") < wanted)); do
+    sleep 0.05
+  done
+  sleep "$(jq -n "$RANDOM / 32768")"
+  kill -KILL "$process" 2>/dev/null || { wait "$process" && break; }
+  wait "$process" 2>/dev/null || killed=$((killed + 1))
+  echo "killed with $(steps "$WORK/broken.sqlite") steps in the store" >&2
 done
 "${explore[@]}" "$WORK/broken.sqlite" >"$WORK/broken.json"
 figure resume_kills "$killed" kills
