@@ -16,13 +16,15 @@ function(narrows_module NAME)
 endfunction()
 
 # narrows_optimize(SOURCES...): -O3 for sources of this folder whose loops gain from it. They do without
-# the precompiled header, which would bring its own -O2 along. Not with sanitizers: unrolled loops full
-# of checks take minutes to compile.
+# the precompiled header, which would bring its own level along. With sanitizers it is -O2, over the
+# -O1 of the other sources: a third of the tests' time, and a fifth of what -O3 takes to compile loops
+# full of checks.
 function(narrows_optimize)
+  set(LEVEL -O3)
   if(NARROWS_SANITIZE)
-    return()
+    set(LEVEL -O2)
   endif()
-  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -O3)
+  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS ${LEVEL})
   set_property(SOURCE ${ARGN} PROPERTY SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
 
