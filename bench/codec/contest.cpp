@@ -203,13 +203,6 @@ const CoderFigures* CaseFigures::find(Role role) const {
   return found == coders.end() ? nullptr : &*found;
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 Result<CaseFigures> runContest(const MapCase& maps, const ContestOptions& options) {
   CaseFigures figures;
   figures.name = maps.name;

@@ -76,6 +76,4 @@ struct ContestOptions {
 /// back other than it was is an error.
 Result<CaseFigures> runContest(const MapCase& maps, const ContestOptions& options);
 
-double median(std::vector<double> values);
-
 }  // namespace narrows::bench

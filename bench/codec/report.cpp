@@ -8,6 +8,7 @@
 #include <numeric>
 #include <optional>
 
+#include "narrows/base/median.h"
 #include "narrows/codec/frame.h"
 
 namespace narrows::bench {

@@ -17,6 +17,7 @@
 
 #include "bench/engine/onnx_runtime.h"
 #include "narrows/base/file.h"
+#include "narrows/base/median.h"
 #include "narrows/engine/calibration.h"
 #include "narrows/engine/engine.h"
 #include "narrows/formats/model_file.h"
@@ -117,12 +118,6 @@ struct Contest {
   std::vector<double> their_cpu_ms;
   double difference = 0;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 /// Of runs that others disturb, the fastest is the least disturbed.
 double least(const std::vector<double>& values) {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "narrows/base/median.h"
 #include "narrows/engine/calibration.h"
 #include "narrows/engine/precision.h"
 #include "narrows/formats/model_file.h"
@@ -22,12 +23,6 @@ Result<Graph> read(const std::string& name) {
   if (!name.starts_with("zoo:")) return readModel(name);
   NARROWS_TRY(model, buildZooModel(name, 1));
   return std::move(model.graph);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
 Status compare(const Engine& engine, Precision precision, const std::string& name,

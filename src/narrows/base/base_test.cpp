@@ -5,6 +5,7 @@
 
 #include "narrows/base/byte_io.h"
 #include "narrows/base/file.h"
+#include "narrows/base/median.h"
 #include "narrows/base/thread_pool.h"
 #include "narrows/base/units.h"
 
@@ -26,6 +27,14 @@ TEST(Result, CarriesTheValueOrTheFirstError) {
   EXPECT_EQ(*quarter(12), 3);
   EXPECT_EQ(quarter(6).error().message, "3 is odd");
   EXPECT_EQ(quarter(6).within("model.onnx").error().message, "model.onnx: 3 is odd");
+}
+
+TEST(Median, IsTheMiddleOfTheSortedValues) {
+  EXPECT_EQ(median({}), 0);
+  EXPECT_EQ(median({3}), 3);
+  EXPECT_EQ(median({9, -1}), 4);
+  EXPECT_EQ(median({5, 1, 4, 2, 3}), 3);
+  EXPECT_EQ(median({7, 1, 1, 10, 2, 2}), 2);
 }
 
 TEST(ByteReader, StopsAtTheEndAndNamesTheField) {

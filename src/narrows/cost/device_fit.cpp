@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "narrows/base/median.h"
 #include "narrows/cost/least_squares.h"
 
 namespace narrows {
@@ -11,13 +12,6 @@ namespace {
 
 constexpr Seconds kFloor = microseconds(5);
 constexpr double kNano = 1e-9;
-
-double median(std::vector<double> values) {
-  NARROWS_ASSERT(!values.empty());
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 /// Rows and targets divided by what the errors are relative to.
 struct Weighted {
@@ -109,6 +103,7 @@ double medianErrorPercent(std::span<const NetworkSample> networks,
     for (std::size_t p = 0; p < networks[n].pieces.size(); ++p)
       errors.push_back(kPercent * std::abs(predicted[n][p] / networks[n].pieces[p].time - 1));
   }
+  NARROWS_ASSERT(!errors.empty());
   return median(std::move(errors));
 }
 
