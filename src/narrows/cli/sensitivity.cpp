@@ -27,12 +27,7 @@ std::vector<std::size_t> candidatesOf(const ExplorationDocument& document) {
   const auto& designs = document.exploration.designs;
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < designs.size(); ++i) {
-    const Scores& scores = designs[i].cost.scores;
-    if (designs[i].drop && at(scores, Objective::latency) <= bounds.latency &&
-        at(scores, Objective::energy) <= bounds.energy &&
-        at(scores, Objective::bytes) <= bounds.bytes &&
-        designs[i].cost.node_memory <= bounds.memory)
-      found.push_back(i);
+    if (designs[i].drop && keepsTo(bounds, designs[i].cost)) found.push_back(i);
   }
   return found;
 }

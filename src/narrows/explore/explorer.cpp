@@ -38,9 +38,7 @@ Explorer::Explorer(const DesignSpace& space, const ExploreOptions& options, Desi
   }
 }
 
-/// Within the bounds that do not depend on accuracy.
-bool Explorer::isOpen(const DesignCost& cost) const {
-  const DesignBounds& bounds = options_->bounds;
+bool keepsTo(const DesignBounds& bounds, const DesignCost& cost) {
   return at(cost.scores, Objective::latency) <= bounds.latency &&
          at(cost.scores, Objective::energy) <= bounds.energy &&
          at(cost.scores, Objective::bytes) <= bounds.bytes && cost.node_memory <= bounds.memory;
@@ -91,7 +89,7 @@ Result<bool> Explorer::canMatter(std::size_t cut) {
               pricing_->price(cut, {}, Bytes(static_cast<double>(kFrameHeaderBytes)), {}, {}));
   SkippedGroup skipped{cut, std::nullopt, {}, false};
   for (std::size_t link = 0; link < costs.size(); ++link) {
-    if (!isOpen(costs[link])) {
+    if (!keepsTo(options_->bounds, costs[link])) {
       skipped.breaks_bound = true;
       continue;
     }
@@ -153,7 +151,7 @@ Status Explorer::addDesigns(std::size_t cut, const DesignMeter::CutFrames& frame
       NARROWS_TRY(costs, pricing_->price(cut, frames.times, Bytes(row->mean_bytes),
                                          row->encode_time, row->decode_time));
       for (std::size_t link = 0; link < costs.size(); ++link) {
-        if (isOpen(costs[link])) group.designs.push_back(designs_.size());
+        if (keepsTo(options_->bounds, costs[link])) group.designs.push_back(designs_.size());
         designs_.push_back({std::nullopt, cut, q, c, link, costs[link], *row, std::nullopt, false});
       }
     }
@@ -350,7 +348,8 @@ void Explorer::markFront() {
   std::vector<std::size_t> candidates;
   for (std::size_t i = 0; i < designs_.size(); ++i) {
     const ExploredDesign& design = designs_[i];
-    if (design.drop && *design.drop <= options_->bounds.drop && isOpen(design.cost))
+    if (design.drop && *design.drop <= options_->bounds.drop &&
+        keepsTo(options_->bounds, design.cost))
       candidates.push_back(i);
   }
   for (std::size_t candidate : candidates) {
@@ -386,7 +385,8 @@ Result<Exploration> Explorer::run(std::vector<EndDesign> ends, const Progress& p
     design.link = end.link;
     design.cost = end.cost;
     design.drop = end.drop;
-    if (end.drop <= options_->bounds.drop && isOpen(end.cost)) known_.push_back(designs_.size());
+    if (end.drop <= options_->bounds.drop && keepsTo(options_->bounds, end.cost))
+      known_.push_back(designs_.size());
     designs_.push_back(std::move(design));
   }
   count_.groups = space_->cuts.size() * space_->quantizers.size();

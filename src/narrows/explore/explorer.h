@@ -89,6 +89,9 @@ struct DesignBounds {
   double memory = kNone;  // bytes of the node
 };
 
+/// Whether a design keeps to the bounds that do not depend on accuracy.
+bool keepsTo(const DesignBounds& bounds, const DesignCost& cost);
+
 struct ExploreOptions {
   /// The drop is always one of them.
   std::vector<Objective> objectives{Objective::drop, Objective::energy, Objective::latency,
@@ -191,7 +194,6 @@ class Explorer {
     bool busy = false;                 // claimed by another process
   };
 
-  bool isOpen(const DesignCost& cost) const;
   Scores scoresOf(const ExploredDesign& design) const;
   bool covers(std::size_t known, const Scores& scores, std::optional<std::size_t> link,
               std::size_t position) const;

@@ -131,6 +131,21 @@ class ExplorerTest : public ::testing::Test {
     return std::move(*result);
   }
 
+  struct BothWays {
+    Exploration found;
+    std::size_t scored;
+    /// By measuring everything.
+    Exploration all;
+  };
+  BothWays exploreBothWays(std::uint64_t seed, ExploreOptions options) {
+    DrawnMeter lazy(seed, space_);
+    Exploration found = explore(lazy, open(fmt::format("lazy{}", seed)), options);
+    options.exhaustive = true;
+    DrawnMeter diligent(seed, space_);
+    Exploration all = explore(diligent, open(fmt::format("all{}", seed)), options);
+    return {std::move(found), lazy.scored, std::move(all)};
+  }
+
   static ExploreOptions makeOptions(std::uint64_t seed) {
     ExploreOptions options;
     options.uncut = 80;
@@ -149,18 +164,13 @@ TEST_F(ExplorerTest, FindsTheFrontOfTheWholeSpaceWithoutMeasuringAllOfIt) {
   std::size_t measured = 0;
   std::size_t groups = 0;
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
-    ExploreOptions options = makeOptions(seed);
-    DrawnMeter lazy(seed, space_);
-    const Exploration found = explore(lazy, open(fmt::format("lazy{}", seed)), options);
-    options.exhaustive = true;
-    DrawnMeter diligent(seed, space_);
-    const Exploration all = explore(diligent, open(fmt::format("all{}", seed)), options);
+    const auto [found, scored, all] = exploreBothWays(seed, makeOptions(seed));
     EXPECT_EQ(front(found), front(all)) << "seed " << seed;
-    EXPECT_EQ(found.count.accuracies_here, lazy.scored);
+    EXPECT_EQ(found.count.accuracies_here, scored);
     EXPECT_EQ(found.count.groups, 72u);
     EXPECT_LE(found.count.accuracies + found.count.bounded + found.count.bounded_before_coding,
               found.count.groups);
-    measured += lazy.scored;
+    measured += scored;
     groups += found.count.groups;
   }
   // The point of the bounds.
@@ -189,12 +199,10 @@ TEST_F(ExplorerTest, EverySkippedGroupIsJustifiedByWhatItNames) {
   std::size_t before_coding = 0;
   std::size_t after_coding = 0;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    ExploreOptions options = makeOptions(seed);
-    DrawnMeter lazy(seed, space_);
-    const Exploration found = explore(lazy, open(fmt::format("lazy{}", seed)), options);
-    options.exhaustive = true;
-    DrawnMeter diligent(seed, space_);
-    const Exploration all = explore(diligent, open(fmt::format("all{}", seed)), options);
+    const ExploreOptions options = makeOptions(seed);
+    const BothWays both = exploreBothWays(seed, options);
+    const Exploration& found = both.found;
+    const Exploration& all = both.all;
     std::size_t skipped = 0;
     for (const SkippedGroup& group : found.skipped) {
       skipped += group.quantizer ? 1 : space_.quantizers.size();
