@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "narrows/engine/part_clock.h"
+
 namespace narrows {
 
 Result<FrameMeter> FrameMeter::create(std::span<const FeatureInterface> interfaces) {
@@ -20,16 +22,16 @@ Result<FrameMeter> FrameMeter::create(std::span<const FeatureInterface> interfac
 
 Status FrameMeter::measure(std::span<const TensorView> maps, std::uint32_t sequence) {
   NARROWS_ASSERT(maps.size() == encoders_.size());
-  const Seconds start = FrameClock::now();
+  const Seconds start = runMoment(1);
   for (std::size_t i = 0; i < maps.size(); ++i)
     NARROWS_CHECK(encoders_[i].encode(maps[i], sequence, frames_[i]));
-  const Seconds encoded = FrameClock::now();
+  const Seconds encoded = runMoment(1);
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < maps.size(); ++i) {
     bytes += frames_[i].size();
     NARROWS_CHECK(decoders_[i].decode(frames_[i], maps_[i].mutableView()));
   }
-  statistics_.add(bytes, encoded - start, FrameClock::now() - encoded);
+  statistics_.add(bytes, encoded - start, runMoment(1) - encoded);
   return {};
 }
 

@@ -23,7 +23,7 @@ struct FrameClock {
   }
 };
 
-/// Sizes and times of frames.
+/// Sizes of frames, and the processor time of the thread that coded them.
 struct FrameStatistics {
   std::size_t frames = 0;
   double total_bytes = 0;

@@ -8,6 +8,7 @@
 
 #include "narrows/base/file.h"
 #include "narrows/codec/frame.h"
+#include "narrows/engine/part_clock.h"
 #include "narrows/eval/frame_meter.h"
 #include "narrows/eval/parallel.h"
 #include "narrows/eval/piece_runner.h"
@@ -69,6 +70,75 @@ struct CutWorker {
   Seconds server_time{};
 };
 
+/// Frames of a coder hold what those of the first one hold.
+Status sameMaps(const FittedCut& fitted, const FrameMeter& first, const FrameMeter& coded,
+                std::size_t coder) {
+  if (coded.sameMaps(first)) return {};
+  return makeError("{} and {} decode to different maps", toString(fitted.coders[coder].kind),
+                   toString(fitted.coders[0].kind));
+}
+
+/// Frames of slow coders. When they are of few pictures, they are coded after all others, a
+/// quantizer at a time, so that all workers share those pictures; else with their picture.
+class SlowFrames {
+ public:
+  SlowFrames(const FittedCut& fitted, std::size_t count, std::size_t wanted, std::size_t workers)
+      : fitted_(&fitted), count_(count), wanted_(wanted) {
+    constexpr std::size_t kPicturesOfAWorker = 4;
+    if ((wanted == 0 ? count : wanted) > kPicturesOfAWorker * workers) return;
+    for (std::size_t c = 1; c < fitted.coders.size(); ++c) {
+      if (isSlow(fitted.coders[c])) coders_.push_back(c);
+    }
+    if (!coders_.empty()) maps_.resize(count);
+  }
+
+  /// Whether a coder leaves out that picture, or has it later.
+  bool skips(std::size_t coder, std::size_t turn) const {
+    if (std::find(coders_.begin(), coders_.end(), coder) != coders_.end()) return true;
+    return coder > 0 && isSlow(fitted_->coders[coder]) && !isSampled(turn, count_, wanted_);
+  }
+  /// One call for each turn; different turns may meet.
+  void keep(std::size_t turn, std::size_t index, std::span<const TensorView> maps) {
+    if (coders_.empty() || !isSampled(turn, count_, wanted_)) return;
+    maps_[turn].index = index;
+    for (const TensorView& map : maps) maps_[turn].tensors.push_back(copyOf(map));
+  }
+  Status code(ThreadPool& pool, std::vector<CutWorker>& workers) const {
+    std::vector<const Picture*> kept;
+    for (const Picture& picture : maps_) {
+      if (!picture.tensors.empty()) kept.push_back(&picture);
+    }
+    const std::size_t quantizers = fitted_->quantizers.size();
+    return forEachFallible(
+        pool, kept.size() * quantizers, [&](std::size_t job, std::size_t worker) -> Status {
+          const Picture& picture = *kept[job / quantizers];
+          const std::size_t q = job % quantizers;
+          const std::vector<TensorView> maps(picture.tensors.begin(), picture.tensors.end());
+          const auto sequence = static_cast<std::uint32_t>(picture.index);
+          // The first coder's frames are counted already.
+          NARROWS_TRY(first, FrameMeter::create(fitted_->interfaces[q][0]));
+          NARROWS_CHECK(first.measure(maps, sequence));
+          for (const std::size_t c : coders_) {
+            FrameMeter& meter = workers[worker].meters[q][c];
+            NARROWS_CHECK(meter.measure(maps, sequence));
+            NARROWS_CHECK(sameMaps(*fitted_, first, meter, c));
+          }
+          return {};
+        });
+  }
+
+ private:
+  struct Picture {
+    std::size_t index = 0;
+    std::vector<Tensor> tensors;
+  };
+  const FittedCut* fitted_;
+  std::size_t count_;
+  std::size_t wanted_;
+  std::vector<std::size_t> coders_;
+  std::vector<Picture> maps_;  // by turn; empty where not sampled
+};
+
 }  // namespace
 
 bool isSlow(const CoderParams& coder) {
@@ -104,9 +174,9 @@ Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
         file_bytes[index] = picture.file_bytes;
         const Tensor input = normalizeImage(picture.image, preprocessing);
         const TensorView view = input.view();
-        const Seconds start = FrameClock::now();
+        const Seconds start = runMoment(1);
         NARROWS_TRY(prediction, predictors[worker].predict({&view, 1}, picture.original));
-        times[worker] += FrameClock::now() - start;
+        times[worker] += runMoment(1) - start;
         predictions[index] = std::move(prediction);
         shared.step();
         return {};
@@ -146,7 +216,9 @@ Result<FittedCut> Sweep::fitCut(const Cut& cut, PictureSource& calibration_pictu
   fitted.interfaces.resize(fitted.quantizers.size());
   ThreadPool pool(options_.threads);
   NARROWS_CHECK(
-      forEachFallible(pool, fitted.interfaces.size(), [&](std::size_t q, std::size_t) -> Status {
+      forEachFallible(pool, fitted.interfaces.size(), [&](std::size_t turn, std::size_t) -> Status {
+        // The widest take longest and mostly come last: begun first, no worker waits for them.
+        const std::size_t q = fitted.interfaces.size() - 1 - turn;
         const QuantizerSpec& spec = fitted.quantizers[q];
         NARROWS_TRY(interfaces, fitCoders(calibrations.at(spec.granularity), spec, fitted.coders));
         fitted.interfaces[q] = std::move(interfaces);
@@ -184,6 +256,7 @@ Result<CutSweep> Sweep::measureCut(const FittedCut& fitted, const CutScope& scop
   }
 
   const std::size_t quantizers = fitted.quantizers.size();
+  SlowFrames slow(fitted, count, options_.slow_coder_frames, pool.size());
   // Without scores the server piece runs only for its time.
   const std::size_t predicted = scope.score ? quantizers : 1;
   std::vector<std::vector<Prediction>> predictions(predicted, std::vector<Prediction>(count));
@@ -199,32 +272,30 @@ Result<CutSweep> Sweep::measureCut(const FittedCut& fitted, const CutScope& scop
         } else {
           const Tensor input = normalizeImage(picture.image, description_->preprocessing);
           const TensorView view = input.view();
-          const Seconds start = FrameClock::now();
+          const Seconds start = runMoment(1);
           NARROWS_TRY(made, worker.node.run({&view, 1}));
-          worker.node_time += FrameClock::now() - start;
+          worker.node_time += runMoment(1) - start;
           if (scope.kept) scope.kept->keep(index, made);
           maps = made;
         }
+        slow.keep(turn, index, maps);
         for (std::size_t q = 0; q < quantizers; ++q) {
           auto& meters = worker.meters[q];
           for (std::size_t c = 0; c < meters.size(); ++c) {
-            const bool slow = c > 0 && isSlow(fitted.coders[c]);
-            if (slow && !isSampled(turn, count, options_.slow_coder_frames)) continue;
+            if (slow.skips(c, turn)) continue;
             NARROWS_CHECK(meters[c].measure(maps, static_cast<std::uint32_t>(index)));
-            if (c > 0 && !meters[c].sameMaps(meters[0])) {
-              return makeError("{} and {} decode to different maps",
-                               toString(fitted.coders[c].kind), toString(fitted.coders[0].kind));
-            }
+            NARROWS_CHECK(sameMaps(fitted, meters[0], meters[c], c));
           }
           if (q >= predicted) continue;
-          const Seconds decoded = FrameClock::now();
+          const Seconds decoded = runMoment(1);
           NARROWS_TRY(prediction, worker.server.predict(meters[0].decoded(), picture.original));
-          worker.server_time += FrameClock::now() - decoded;
+          worker.server_time += runMoment(1) - decoded;
           predictions[q][turn] = std::move(prediction);
         }
         shared.step();
         return {};
       }));
+  NARROWS_CHECK(slow.code(pool, workers));
 
   CutSweep result{fitted.cut, {}, {}, {}};
   for (const CutWorker& worker : workers) {
@@ -254,7 +325,7 @@ Result<ImageSweep> Sweep::measureImage(const ImageInterface& interface, const Pr
   SharedProgress shared(progress);
   NARROWS_CHECK(forEachFallible(pool, count, [&](std::size_t index, std::size_t worker) -> Status {
     NARROWS_TRY(picture, pictures_.get(index));
-    const auto start = FrameClock::now();
+    const auto start = runMoment(1);
     Image received = picture.image;
     std::size_t payload = 0;
     switch (interface.coding) {
@@ -272,7 +343,7 @@ Result<ImageSweep> Sweep::measureImage(const ImageInterface& interface, const Pr
         break;
       }
     }
-    statistics[worker].add(payload + kFrameHeaderBytes, FrameClock::now() - start, Seconds());
+    statistics[worker].add(payload + kFrameHeaderBytes, runMoment(1) - start, Seconds());
     const Tensor input = normalizeImage(received, description_->preprocessing);
     const TensorView view = input.view();
     NARROWS_TRY(prediction, predictors[worker].predict({&view, 1}, picture.original));

@@ -79,7 +79,7 @@ struct SweepRow {
 struct CutSweep {
   Cut cut;
   /// Running the node piece, and the server piece with its head, on one thread of this host; mean
-  /// of a picture. Measured.
+  /// of a picture. Measured, as the processor time of that thread.
   Seconds node_time;
   Seconds server_time;
   std::vector<SweepRow> rows;  // in the order of the fitted cut's quantizers
@@ -105,7 +105,7 @@ struct SweepBaseline {
   /// The files as they are; mean.
   double file_bytes = 0;
   /// Running the uncut network and its head on one thread of this host; mean of a picture.
-  /// Measured.
+  /// Measured, as the processor time of that thread.
   Seconds uncut_time;
 };
 /// The metric, and "agreement" behind it where the uncut network stands in for truth.
