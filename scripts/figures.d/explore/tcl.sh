@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 links=()
 for rate in 1 2 3 4 5 6 7 8 9 10; do links+=(--link "$((8 * rate))Mbit/s"); done
 "$NARROWS" price zoo:resnet50@224 --device raspberry-pi4 --server gpu-server "${links[@]}" \
-  --cut maxpool --bits 1 --answer-bytes 0 --json >"$WORK/tcl.json"
+  --cut maxpool --bits 1 --answer-bytes 0 --request-bytes 0 --json >"$WORK/tcl.json"
 # One line for each rate: latencies of the three plans.
 jq -c '.rows as $rows | ($rows[] | select(.cut == "(all on node)") | .latency_ms) as $node
   | [$rows[] | select(.cut == "maxpool")][]

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "narrows/base/file.h"
+#include "narrows/base/median.h"
 #include "narrows/base/thread_pool.h"
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/real_run.h"
@@ -30,6 +31,16 @@ using Json = nlohmann::ordered_json;
 /// Of the modelled latency (docs/cost-model.md).
 constexpr double kLatencyErrorPercent = 10;
 
+/// Medians of what pictures took.
+struct MeasuredParts {
+  Seconds node;
+  Seconds encode;
+  /// Neither side's computing or coding.
+  Seconds link_and_messages;
+  /// Decoding and the head with it.
+  Seconds server;
+};
+
 struct Deployed {
   std::size_t pictures = 0;
   /// Answers that differ from those of the bundle in one process.
@@ -38,8 +49,10 @@ struct Deployed {
   double bytes = 0;
   /// Median, without the picture's preparation.
   Seconds latency;
-  /// Mean of the answers as messages.
+  /// Means: requests around their frames, and answers, as messages.
+  double envelope_bytes = 0;
   double reply_bytes = 0;
+  MeasuredParts parts;
   bool simulated = false;
 };
 
@@ -53,12 +66,6 @@ Status linkPictures(const DataSet& data, const fs::path& folder) {
   }
   if (code) return makeError("{}: {}", folder.string(), code.message());
   return {};
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 Result<double> scoreBundle(const DeployedOptions& options, const DataSet& data,
@@ -97,6 +104,8 @@ Result<Deployed> run(const DeployedOptions& options, const DesignPromise& promis
   std::vector<double> latencies;
   for (const RealLatency& picture : measured) {
     deployed.bytes += picture.frames.value() / static_cast<double>(measured.size());
+    deployed.envelope_bytes +=
+        (picture.request - picture.frames).value() / static_cast<double>(measured.size());
     deployed.reply_bytes += picture.reply.value() / static_cast<double>(measured.size());
     Seconds latency = picture.total - picture.prepare;
     if (network) {
@@ -106,7 +115,29 @@ Result<Deployed> run(const DeployedOptions& options, const DesignPromise& promis
     latencies.push_back(latency.value());
   }
   deployed.latency = Seconds(median(std::move(latencies)));
+  const auto middle = [&](auto part) {
+    std::vector<double> seconds;
+    for (const RealLatency& picture : measured) seconds.push_back(part(picture).value());
+    return Seconds(median(std::move(seconds)));
+  };
+  deployed.parts = {middle([](const RealLatency& one) { return one.node - one.prepare; }),
+                    middle([](const RealLatency& one) { return one.encode; }),
+                    middle([](const RealLatency& one) { return one.between(); }),
+                    middle([](const RealLatency& one) { return one.server; })};
   return deployed;
+}
+
+Json partsJson(const DesignPromise& promise, const MeasuredParts& parts) {
+  return {{"promised",
+           {{"node_ms", toMilliseconds(promise.node)},
+            {"coding_and_messages_ms", toMilliseconds(promise.coding)},
+            {"link_ms", toMilliseconds(promise.link_time)},
+            {"server_ms", toMilliseconds(promise.server)}}},
+          {"measured",
+           {{"node_ms", toMilliseconds(parts.node)},
+            {"encode_ms", toMilliseconds(parts.encode)},
+            {"link_and_messages_ms", toMilliseconds(parts.link_and_messages)},
+            {"server_ms", toMilliseconds(parts.server)}}}};
 }
 
 Table tableOf(const DesignPromise& promise, const Deployed& deployed) {
@@ -125,8 +156,7 @@ Table tableOf(const DesignPromise& promise, const Deployed& deployed) {
   };
   add("accuracy_percent", promise.accuracy_percent, 0, deployed.accuracy_percent);
   add("mean_bytes", promise.bytes, promise.bytes_error, deployed.bytes);
-  add("latency_ms", toMilliseconds(promise.latency),
-      kLatencyErrorPercent / 100 * toMilliseconds(promise.latency),
+  add("latency_ms", toMilliseconds(promise.latency), toMilliseconds(promise.latency_error),
       toMilliseconds(deployed.latency));
   return table;
 }
@@ -141,7 +171,9 @@ void print(const DeployedOptions& options, const DesignPromise& promise, const D
                   {"origin", origin},
                   {"pictures", deployed.pictures},
                   {"answers_unlike", deployed.unlike},
-                  {"answer_bytes", deployed.reply_bytes}};
+                  {"request_bytes", deployed.envelope_bytes},
+                  {"answer_bytes", deployed.reply_bytes},
+                  {"parts", partsJson(promise, deployed.parts)}};
     document["rows"] = Json::parse(table.json());
     fmt::print("{}\n", document.dump(1, ' ', false, Json::error_handler_t::replace));
     return;
@@ -149,19 +181,29 @@ void print(const DeployedOptions& options, const DesignPromise& promise, const D
   fmt::print("{}", table.text(options.output.format()));
   if (options.output.csv) return;
   fmt::print(
-      "\n{} pictures over {} ({}); answers of {:.0f} B (explore --answer-bytes), {} unlike those "
-      "of "
-      "the bundle in one process.\nStated "
-      "errors: none for the accuracy of the same pieces on the same pictures, twice the standard "
-      "error for bytes, {} % for latency,\nwhich is the median from the prepared picture to the "
-      "answer.\n",
-      deployed.pictures, promise.link,
-      deployed.simulated ? "simulated: the link is emulated by waiting"
-                         : "measured: a token bucket between two network namespaces",
-      deployed.reply_bytes, deployed.unlike, kLatencyErrorPercent);
+      "\n{} pictures over {} ({}: {}); requests of {:.0f} B around the frames (explore "
+      "--request-bytes), answers of {:.0f} B (--answer-bytes), {} unlike those of the bundle in "
+      "one "
+      "process.\nStated errors: none for the accuracy of the same pieces on the same pictures, "
+      "twice the standard error for bytes, and for latency,\nthe median from the prepared picture "
+      "to the answer, what the exploration states.\n",
+      deployed.pictures, promise.link, origin, linkInWords(deployed.simulated),
+      deployed.envelope_bytes, deployed.reply_bytes, deployed.unlike);
 }
 
 }  // namespace
+
+Seconds latencyError(const SplitPricer& pricer, const DesignCost& cost) {
+  const auto predicted = [](const DeviceModel& device, const std::optional<ComputeModel>& compute,
+                            Seconds time) {
+    const bool by_predictor = compute && !compute->fromTable() && device.predictor;
+    if (!by_predictor || !device.predictor->error_percent) return Seconds();
+    return *device.predictor->error_percent / 100 * time;
+  };
+  return std::max(kLatencyErrorPercent / 100 * Seconds(at(cost.scores, Objective::latency)),
+                  predicted(pricer.node(), pricer.nodeCompute(), cost.node_compute) +
+                      predicted(pricer.server(), pricer.serverCompute(), cost.server_compute));
+}
 
 Result<DesignPromise> parsePromise(const std::string& figures) {
   const Json json = Json::parse(figures, nullptr, false);
@@ -174,18 +216,29 @@ Result<DesignPromise> parsePromise(const std::string& figures) {
   promise.link = json["link"].get<std::string>();
   double latency = 0;
   double energy = 0;
-  const std::array<std::pair<const char*, double*>, 5> numbers{
+  std::array<double, 5> times{};
+  const std::array<std::pair<const char*, double*>, 10> numbers{
       {{"latency_s", &latency},
        {"node_j", &energy},
        {"bytes", &promise.bytes},
        {"bytes_error", &promise.bytes_error},
-       {"accuracy_percent", &promise.accuracy_percent}}};
+       {"accuracy_percent", &promise.accuracy_percent},
+       {"latency_error_s", &times[0]},
+       {"node_s", &times[1]},
+       {"coding_s", &times[2]},
+       {"link_s", &times[3]},
+       {"server_s", &times[4]}}};
   for (const auto& [key, value] : numbers) {
     if (!json.contains(key) || !json[key].is_number()) return wrong(key, "a number");
     *value = json[key].get<double>();
   }
   promise.latency = Seconds(latency);
   promise.energy = Joules(energy);
+  promise.latency_error = Seconds(times[0]);
+  promise.node = Seconds(times[1]);
+  promise.coding = Seconds(times[2]);
+  promise.link_time = Seconds(times[3]);
+  promise.server = Seconds(times[4]);
   return promise;
 }
 
@@ -195,7 +248,12 @@ std::string toJson(const DesignPromise& promise) {
                   {"node_j", promise.energy.value()},
                   {"bytes", promise.bytes},
                   {"bytes_error", promise.bytes_error},
-                  {"accuracy_percent", promise.accuracy_percent}};
+                  {"accuracy_percent", promise.accuracy_percent},
+                  {"latency_error_s", promise.latency_error.value()},
+                  {"node_s", promise.node.value()},
+                  {"coding_s", promise.coding.value()},
+                  {"link_s", promise.link_time.value()},
+                  {"server_s", promise.server.value()}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

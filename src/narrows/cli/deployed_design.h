@@ -8,6 +8,8 @@
 #include "narrows/cli/data_source.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
+#include "narrows/cost/split_pricer.h"
+#include "narrows/explore/explorer.h"
 
 namespace narrows {
 
@@ -21,7 +23,18 @@ struct DesignPromise {
   double accuracy_percent = 0;
   /// Of the node for a picture; nothing here measures it.
   Joules energy;
+  /// How far the latency may be off, and what it is made of: the node's computing, coding and
+  /// messages of both sides, the link, the server's computing.
+  Seconds latency_error;
+  Seconds node;
+  Seconds coding;
+  Seconds link_time;
+  Seconds server;
 };
+
+/// The stated error of a design's latency: 10 % (what the model keeps to, docs/cost-model.md), or
+/// the error that profiles state of the predictors that priced it, when that is more.
+Seconds latencyError(const SplitPricer& pricer, const DesignCost& cost);
 
 /// Fails on anything but the figures that `explore` writes.
 Result<DesignPromise> parsePromise(const std::string& figures);

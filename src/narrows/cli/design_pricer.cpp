@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "narrows/cost/profiles.h"
+#include "narrows/runtime/wire.h"
 
 namespace narrows {
 namespace {
@@ -42,6 +43,7 @@ std::string describe(std::string_view role, const DeviceModel& device,
 }  // namespace
 
 void addCostOptions(CLI::App& app, CostOptions& options) {
+  options.request_bytes = requestEnvelope();
   app.add_option("--link", options.links,
                  "Link: a name of narrows profiles, FILE.toml or a rate such as 10Mbit/s; may be "
                  "repeated")
@@ -52,6 +54,9 @@ void addCostOptions(CLI::App& app, CostOptions& options) {
       ->capture_default_str();
   app.add_option("--answer-bytes", options.answer_bytes,
                  "What the server sends back for a picture (0: nothing)")
+      ->capture_default_str();
+  app.add_option("--request-bytes", options.request_bytes,
+                 "What the protocol puts around a picture's frames (0: nothing)")
       ->capture_default_str();
   app.add_option("--fps", options.frames_per_second,
                  "Show the node's energy at this frame rate, idle time included")
@@ -71,6 +76,7 @@ Result<SplitSetting> readSetting(const CostOptions& options) {
     setting.links.push_back(std::move(*link));
   }
   setting.answer = Bytes(static_cast<double>(options.answer_bytes));
+  setting.envelope = Bytes(static_cast<double>(options.request_bytes));
   return setting;
 }
 

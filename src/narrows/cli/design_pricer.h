@@ -19,12 +19,14 @@ struct CostOptions {
   std::string server;
   std::vector<std::string> links;
   std::size_t answer_bytes = 128;
+  /// Around a picture's frames; `addCostOptions` makes it what `narrows node` puts there.
+  std::size_t request_bytes = 0;
   /// With a frame rate, energy at that rate is shown; with a capacity too, battery life.
   double frames_per_second = 0;
   double battery_wh = 0;
 };
 
-/// Adds --link, --device, --server, --answer-bytes, --fps and --battery-wh.
+/// Adds --link, --device, --server, --answer-bytes, --request-bytes, --fps and --battery-wh.
 void addCostOptions(CLI::App& app, CostOptions& options);
 
 /// The profiles that the options name; the error says which option is wrong.

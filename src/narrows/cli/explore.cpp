@@ -73,19 +73,25 @@ SplitRecipe recipeOf(const ExploredDesign& design, const ExploreCommand& options
 }
 
 /// Designs of the front, for `split --design`.
-Status storeFront(Store& store, const ExplorationDocument& document) {
+Status storeFront(Store& store, const ExplorationDocument& document, const SplitPricer& pricer) {
   std::vector<DesignRow> rows;
   const auto& designs = document.exploration.designs;
   for (std::size_t i = 0; i < designs.size(); ++i) {
     if (!designs[i].on_front) continue;
     const std::string link = designs[i].link ? document.links[*designs[i].link] : "";
-    const Scores& scores = designs[i].cost.scores;
+    const DesignCost& cost = designs[i].cost;
+    const Scores& scores = cost.scores;
     const DesignPromise promise{link,
                                 Seconds(at(scores, Objective::latency)),
                                 at(scores, Objective::bytes),
                                 bytesError(designs[i]).value_or(0),
                                 document.baseline.uncut.primary - designs[i].drop.value_or(0),
-                                Joules(at(scores, Objective::energy))};
+                                Joules(at(scores, Objective::energy)),
+                                latencyError(pricer, cost),
+                                cost.node_compute,
+                                cost.coding,
+                                cost.link,
+                                cost.server_compute};
     rows.push_back(
         {designId(document.recipes[i], link), toJson(document.recipes[i]), toJson(promise)});
   }
@@ -199,7 +205,7 @@ Result<ExplorationDocument> explore(ExploreCommand options) {
     recipe.engine = options.engine;
     document.recipes.push_back(std::move(recipe));
   }
-  NARROWS_CHECK(storeFront(store, document));
+  NARROWS_CHECK(storeFront(store, document, pricer));
   NARROWS_TRY(times, store.cutTimes());
   NARROWS_CHECK(addTimelines(document, pricer, pricing, times));
   if (options.regimes) {

@@ -16,6 +16,7 @@
 #include "narrows/cli/deployed_design.h"
 #include "narrows/cli/design_pricer.h"
 #include "narrows/cli/engine_option.h"
+#include "narrows/cli/exchange_timer.h"
 #include "narrows/cli/interface_options.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
@@ -29,7 +30,6 @@
 #include "narrows/eval/frame_meter.h"
 #include "narrows/eval/piece_runner.h"
 #include "narrows/plan/split.h"
-#include "narrows/runtime/wire.h"
 
 namespace narrows {
 namespace {
@@ -60,7 +60,7 @@ struct HostWork {
   Seconds prepare;
   Seconds encode;
   Seconds decode;
-  /// Writing, reading and checking the request, both sides together.
+  /// Writing, reading and checking the request, both sides together; not sending it.
   Seconds message;
 };
 
@@ -71,11 +71,12 @@ struct PlanRun {
   RealLatency measured;
   Price predicted;
   Seconds prepare;
+  /// Of both sides; part of the predicted latency.
   Seconds message;
   /// What the shaped link lets through at once, which the link's model does not know.
   Seconds credit;
 
-  Seconds predictedTotal() const { return prepare + message + predicted.latency - credit; }
+  Seconds predictedTotal() const { return prepare + predicted.latency - credit; }
   double errorPercent() const { return 100 * (predictedTotal() / measured.total - 1); }
   bool boundByComputing() const {
     return predicted.latency.value() > 2 * (predicted.link_time + predicted.answer_time).value();
@@ -101,25 +102,6 @@ class Least {
  private:
   double least_ = HUGE_VAL;
 };
-
-/// A request with a frame of that size: what its sender and its receiver do with every byte.
-Result<Seconds> timeMessage(std::size_t bytes, std::size_t runs) {
-  InferRequest request;
-  request.frames = {{"frame", ByteVector(bytes)}};
-  WireLimits limits;
-  limits.message_bytes += bytes;
-  Least least;
-  for (std::size_t i = 0; i < runs; ++i) {
-    NARROWS_CHECK(least.time([&]() -> Status {
-      InferRequest received;
-      const std::uint64_t sent = digest(request);
-      const CallStatus status = readRequest(writeRequest(request), limits, received);
-      if (!status.ok() || digest(received) != sent) return makeError("{}", status.message);
-      return {};
-    }));
-  }
-  return least.value();
-}
 
 /// Times what the profiles do not say: preparing the picture, coding, and the request around it.
 Result<HostWork> measureHostWork(const MeasureOptions& options, const fs::path& picture,
@@ -158,6 +140,14 @@ Result<HostWork> measureHostWork(const MeasureOptions& options, const fs::path& 
   NARROWS_TRY(message, timeMessage(bytes, options.pictures));
   work.message = message;
   return work;
+}
+
+/// Profiles that do not say what a message takes: what was measured here, half for each side.
+void addMessage(Seconds message, SplitSetting& setting) {
+  for (std::optional<DeviceModel>* device : {&setting.node, &setting.server}) {
+    ExchangeRates& exchange = (*device)->exchange;
+    if (exchange.time == Seconds()) exchange = {message / 2, Seconds()};
+  }
 }
 
 /// A folder with one picture many times, so that the least time is that of the same work.
@@ -242,6 +232,9 @@ class Measurement {
       SplitSetting setting = setting_;
       NARROWS_TRY(found, findLink(link));
       setting.links = {found};
+      // The request is measured whole below.
+      setting.envelope = {};
+      addMessage(work.message, setting);
       if (network_) NARROWS_CHECK(network_->setRate(found.up));
       NARROWS_TRY(pictures, real.run(work_->path() / "pictures", link));
       const RealLatency measured = leastOf(pictures);
@@ -249,7 +242,9 @@ class Measurement {
       NARROWS_TRY(pricer, SplitPricer::create(std::move(setting), model_->graph));
       NARROWS_TRY(prices, pricer.forCut(cut, {}));
       const Price price = pricer.price(prices[0], measured.request, work.encode, work.decode);
-      report.runs.push_back({name, link, measured, price, work.prepare, work.message, Seconds()});
+      const Seconds message = pricer.node().exchange.of(measured.request) +
+                              pricer.server().exchange.of(measured.request);
+      report.runs.push_back({name, link, measured, price, work.prepare, message, Seconds()});
       if (network_)
         report.runs.back().credit = ShapedNetwork::credit(found, measured.request) +
                                     ShapedNetwork::credit(found, measured.reply);
@@ -332,13 +327,11 @@ void print(const MeasureOptions& options, const Report& report) {
   fmt::print(
       "\nLatency: from the picture's file to the answer, least of {} pictures ({}: "
       "{}).\nPredicted: "
-      "the profiles' computing, the link's model; preparation, coding and the request as measured "
+      "the profiles' computing and messages, the link's model; preparation and coding as measured "
       "here.\n{} of "
       "{} plans within {} %; {} bound by computing.\n",
-      options.pictures, origin,
-      report.simulated ? "the link is emulated by waiting"
-                       : "a token bucket between two network namespaces",
-      good, report.runs.size(), kGoodPercent, computing);
+      options.pictures, origin, linkInWords(report.simulated), good, report.runs.size(),
+      kGoodPercent, computing);
 }
 
 Status measure(const MeasureOptions& options) {

@@ -9,6 +9,7 @@
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
 #include "narrows/cli/engine_option.h"
+#include "narrows/cli/exchange_timer.h"
 #include "narrows/cli/host_profile.h"
 #include "narrows/cli/model_source.h"
 #include "narrows/cli/output_options.h"
@@ -23,6 +24,7 @@ struct ProfileCommand {
   std::string engine{defaultEngineName()};
   std::string dtype = "f32";
   std::string output;
+  std::size_t exchanges = 60;
   HostProfileOptions host;
   OutputOptions format;
 };
@@ -66,6 +68,8 @@ void print(const ProfileCommand& command, const HostProfile& profile) {
     document["seed"] = command.host.seed;
     document["median_error_percent"] = nullptr;
     if (error) document["median_error_percent"] = *error;
+    document["exchange_ms"] = toMilliseconds(profile.device.exchange.time);
+    document["exchange_ns_per_byte"] = profile.device.exchange.per_byte.value() * 1e9;
     document["pieces"] = nlohmann::ordered_json::parse(table.json());
     fmt::print("{}\n",
                document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
@@ -73,6 +77,11 @@ void print(const ProfileCommand& command, const HostProfile& profile) {
   }
   fmt::print("{}", table.text(command.format.format()));
   if (command.format.csv) return;
+  if (command.exchanges > 0) {
+    const ExchangeRates& exchange = profile.device.exchange;
+    fmt::print("\nA message and its answer: {:.3f} ms and {:.2f} ns a byte for each side.\n",
+               toMilliseconds(exchange.time), exchange.per_byte.value() * 1e9);
+  }
   fmt::print("\n{} (measured here, least of {} runs{}, inputs drawn with seed {}).\n",
              profile.device.summary, command.host.runs,
              command.host.threads == 1 ? ", processor time" : "", command.host.seed);
@@ -84,6 +93,23 @@ void print(const ProfileCommand& command, const HostProfile& profile) {
   if (!command.output.empty())
     fmt::print("{0} is written; narrows price MODEL --device {0} --link wifi uses it.\n",
                command.output);
+}
+
+/// Adds what messages between `narrows node` and `narrows serve` take here.
+Status addExchange(std::size_t pictures, DeviceModel& device) {
+  NARROWS_TRY(rates, measureExchange(pictures));
+  device.exchange = rates;
+  const std::string source = fmt::format(
+      "narrows profile, narrows node and serve of two layers over the loopback, half of what is "
+      "neither computing nor coding, median of {} pictures",
+      pictures);
+  device.figures.push_back(
+      {"exchange.ms", toMilliseconds(rates.time), "ms", Ground::measured, source});
+  device.figures.push_back({"exchange.ns_per_byte", rates.per_byte.value() * 1e9, "ns/B",
+                            Ground::measured,
+                            "narrows profile, making, reading and checking a request, least of 10 "
+                            "runs, half for each side"});
+  return {};
 }
 
 Status profileHost(const ProfileCommand& command) {
@@ -102,6 +128,7 @@ Status profileHost(const ProfileCommand& command) {
     NARROWS_TRY(measured, measureHost(*engine, models, command.host, [&] { bar.advance(); }));
     profile = std::move(measured);
   }
+  if (command.exchanges > 0) NARROWS_CHECK(addExchange(command.exchanges, profile.device));
   if (!command.output.empty()) {
     const std::string text = formatDeviceModel(profile.device);
     NARROWS_CHECK(
@@ -138,6 +165,11 @@ int runProfile(std::span<const std::string> arguments) {
       ->capture_default_str();
   app.add_option("--runs", command.host.runs, "Runs of each piece; the least time counts")
       ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app.add_option(
+         "--exchanges", command.exchanges,
+         "Pictures that node and serve exchange here, to see what a message takes (0: none)")
+      ->check(CLI::Range(0, 10'000))
       ->capture_default_str();
   app.add_option("--cuts", command.host.cuts, "Places where each network is cut")
       ->check(CLI::Range(0, 100))

@@ -74,7 +74,7 @@ Result<std::vector<RealLatency>> RealRun::run(const std::filesystem::path& pictu
   if (network_ != nullptr) {
     words.emplace_back("--plaintext");
     words = network_->onNode(std::move(words));
-  } else {
+  } else if (!rate.empty()) {
     words.insert(words.end(), {"--link", rate});
   }
   NARROWS_TRY(node,
@@ -82,7 +82,7 @@ Result<std::vector<RealLatency>> RealRun::run(const std::filesystem::path& pictu
   NARROWS_TRY(code, node.wait());
   if (code != 0) return makeError("narrows node ended with exit code {}", code);
   NARROWS_TRY(measured, readRecords(records()));
-  if (network_ != nullptr) return measured;
+  if (network_ != nullptr || rate.empty()) return measured;
   NARROWS_TRY(link, parseLink(rate));
   for (RealLatency& picture : measured) {
     picture.request = Bytes(messageOf(picture.request.value(), link));

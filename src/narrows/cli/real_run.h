@@ -28,6 +28,9 @@ struct RealLatency {
   Bytes frames;
   Bytes request;
   Bytes reply;
+
+  /// What is neither side's work on the picture: the link, and sending, receiving and checking.
+  Seconds between() const { return total - node - encode - server; }
 };
 
 /// The picture that took least. At least one.
@@ -41,8 +44,8 @@ class RealRun {
   static Result<RealRun> start(const std::filesystem::path& bundle, const ShapedNetwork* network,
                                const std::filesystem::path& work);
 
-  /// One for each picture. `rate` is such as "10Mbit/s"; a network has it already. Fails when the
-  /// server did not answer one at once.
+  /// One for each picture. `rate` is such as "10Mbit/s"; a network has it already, and without one
+  /// (empty) nothing is waited for. Fails when the server did not answer one at once.
   Result<std::vector<RealLatency>> run(const std::filesystem::path& pictures,
                                        const std::string& rate);
   /// What the node printed in the last run, a record a line.

@@ -107,6 +107,11 @@ std::unique_ptr<ShapedNetwork> networkUnless(bool simulate, const std::filesyste
   return nullptr;
 }
 
+std::string_view linkInWords(bool simulated) {
+  return simulated ? "the link is emulated by waiting"
+                   : "a token bucket between two network namespaces";
+}
+
 std::string ShapedNetwork::serverHost() {
   return std::string(kServerAddress);
 }

@@ -45,4 +45,7 @@ class ShapedNetwork {
 /// on standard error.
 std::unique_ptr<ShapedNetwork> networkUnless(bool simulate, const std::filesystem::path& work);
 
+/// How a link of limited rate came about, for a person.
+std::string_view linkInWords(bool simulated);
+
 }  // namespace narrows

@@ -41,6 +41,16 @@ struct LayerTable {
   std::vector<LayerFigure> rows;
 };
 
+/// What a device takes for its side of a message and its answer, beyond coding and the link: to
+/// make, send, receive and check them.
+struct ExchangeRates {
+  Seconds time;
+  /// For each byte of the message: its copies and its digests.
+  Seconds per_byte;
+
+  Seconds of(Bytes message) const { return time + message.value() * per_byte; }
+};
+
 /// How fast a device computes and what it draws.
 struct DeviceModel {
   std::string name;
@@ -59,6 +69,8 @@ struct DeviceModel {
   std::optional<TimePredictor> predictor;
   /// Coding takes this many times longer than on the host that measured it.
   double coding_slowdown = 1;
+  /// 0 where a profile does not say.
+  ExchangeRates exchange;
   /// What pieces may take, in bytes.
   std::optional<double> memory;
   /// Every figure that the profile states but the table, in its order.

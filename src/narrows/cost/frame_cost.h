@@ -11,6 +11,8 @@ struct FrameCost {
   /// On the sender, which quantizes, packs and codes, and on the receiver.
   Seconds encode;
   Seconds decode;
+  /// What the protocol puts around it on the link: names, digests, headers.
+  Bytes envelope = {};
 };
 
 }  // namespace narrows

@@ -116,6 +116,7 @@ class Simulator {
       Message& message = messages_[found->second];
       const FrameCost cost = costOf(t);
       message.cost.bytes += cost.bytes;
+      message.cost.envelope += cost.envelope;
       message.cost.encode += cost.encode;
       message.cost.decode += cost.decode;
       if (std::find(message.readers.begin(), message.readers.end(), reader) ==
@@ -317,7 +318,8 @@ class Simulator {
       }
       occupy(message, true);
       const Bytes bytes = message.cost.bytes;
-      const MessageTime time = groupMessageTime(group_, message.from, message.to, bytes);
+      const MessageTime time =
+          groupMessageTime(group_, message.from, message.to, bytes + message.cost.envelope);
       chargeLinks(message, time);
       result_.timeline.push_back({next->frame, message.activity, message.source, message.from,
                                   message.to, bytes, Seconds(now_),

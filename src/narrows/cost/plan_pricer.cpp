@@ -168,10 +168,12 @@ void PlanPricer::chargeLink(const Message& message, const MessageTime& time) {
 void PlanPricer::send(std::size_t index, std::span<const FrameCost> frames) {
   const Message& message = messages_[index];
   Bytes bytes;
+  Bytes envelope;
   Seconds encode;
   Seconds decode;
   for (std::size_t t : message.transfers) {
     bytes += frames[t].bytes;
+    envelope += frames[t].envelope;
     encode += frames[t].encode;
     decode += frames[t].decode;
   }
@@ -179,13 +181,14 @@ void PlanPricer::send(std::size_t index, std::span<const FrameCost> frames) {
   price_.devices[message.to].coding += decode;
   device_free_[message.from] += encode;
 
-  const MessageTime time = messageTime(setting_.links[message.link], bytes, message.way);
+  const LinkModel& link = setting_.links[message.link];
+  const MessageTime time = messageTime(link, bytes + envelope, message.way);
   const Seconds start = std::max(device_free_[message.from], link_free_[message.link]);
   arrival_[index] = start + time.arrival();
   received_[index] = decode;  // until it is received: how long that takes
   link_free_[message.link] = arrival_[index];
   price_.bytes += bytes;
-  price_.bytes_on_link += bytesOnLink(setting_.links[message.link], bytes);
+  price_.bytes_on_link += bytesOnLink(link, bytes + envelope);
   price_.link_time += time.arrival();
   chargeLink(message, time);
 }

@@ -73,7 +73,8 @@ struct Price {
   /// It: a device, or the link of that index.
   bool bottleneck_is_link = false;
   std::size_t bottleneck_index = 0;
-  /// Over all links: frames, and with what packets carry around them; the answer left out.
+  /// Over all links: frames, and with the envelopes and what packets carry around them; the answer
+  /// left out.
   Bytes bytes;
   Bytes bytes_on_link;
   /// Time of the messages, tails left out; of the answer.

@@ -59,6 +59,34 @@ TEST_F(SimulatePlan, OneFrameGoesThroughItsStepsInTurn) {
   EXPECT_NEAR((message.end - message.start).value(), price.link_time.value(), 1e-12);
 }
 
+/// Envelope and exchange: 400 B more on the link, 2 + 3 ms and 10 + 20 ns for each byte of both.
+TEST_F(SimulatePlan, MessagesPayForTheirEnvelopesAndTheirEnds) {
+  SplitSetting setting = settingOf("2Mbit/s", 0);
+  const SplitPricer plain = *SplitPricer::create(setting, network());
+  setting.envelope = Bytes(400);
+  setting.node->exchange = {milliseconds(2), Seconds(10e-9)};
+  setting.server->exchange = {milliseconds(3), Seconds(20e-9)};
+  const SplitPricer wrapped = *SplitPricer::create(setting, network());
+  const Cut cut = *findCut(network(), "pool3");
+  PlanPricer before = (*plain.forCut(cut, {}))[0];
+  PlanPricer after = (*wrapped.forCut(cut, {}))[0];
+  const Seconds encode = milliseconds(4);
+  const Seconds decode = milliseconds(1);
+  const Price without = plain.price(before, Bytes(1000), encode, decode);
+  const Price price = wrapped.price(after, Bytes(1000), encode, decode);
+  EXPECT_EQ(price.bytes.value(), 1000);
+  EXPECT_EQ((price.bytes_on_link - without.bytes_on_link).value(), 400);
+  EXPECT_NEAR((price.link_time - without.link_time).value(), 400 * 8 / 2e6, 1e-12);
+  const double ends = 5e-3 + 1400 * 30e-9;
+  EXPECT_NEAR((price.latency - without.latency).value(), ends + 400 * 8 / 2e6, 1e-12);
+  EXPECT_NEAR((price.devices[0].coding - without.devices[0].coding).value(), 2e-3 + 1400 * 10e-9,
+              1e-12);
+  auto simulation =
+      simulatePlan(after, wrapped.transfers(after, Bytes(1000), encode, decode), 1, 1);
+  ASSERT_TRUE(simulation.ok()) << simulation.error().message;
+  EXPECT_NEAR(simulation->latency.value(), price.latency.value(), 1e-9);
+}
+
 /// Two programs of one model: sums along the path, and events.
 TEST_F(SimulatePlan, TakesThePricersLatencyAloneAndItsBottleneckInARow) {
   std::mt19937_64 random(kSeed);

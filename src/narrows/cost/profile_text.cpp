@@ -208,6 +208,7 @@ class FigureReader {
 
 constexpr double kMicro = 1e-6;
 constexpr double kMilli = 1e-3;
+constexpr double kNano = 1e-9;
 
 Status readPacket(Section section, LinkModel& link) {
   FigureReader figures(section, link.figures);
@@ -274,6 +275,13 @@ Status readStart(Section section, DeviceModel& device) {
   FigureReader figures(section, device.figures);
   NARROWS_CHECK(figures.read("ms", "ms", kTime, kMilli, device.start_time, Need::required));
   NARROWS_CHECK(figures.read("mj", "mJ", kEnergy, kMilli, device.start_energy));
+  return section.finish();
+}
+
+Status readExchange(Section section, DeviceModel& device) {
+  FigureReader figures(section, device.figures);
+  NARROWS_CHECK(figures.read("ms", "ms", kTime, kMilli, device.exchange.time, Need::required));
+  NARROWS_CHECK(figures.read("ns_per_byte", "ns/B", kTime, kNano, device.exchange.per_byte));
   return section.finish();
 }
 
@@ -354,6 +362,7 @@ Result<DeviceModel> readDevice(const toml::table& root, std::string_view origin)
   NARROWS_TRY(start, section.section("start", Need::optional));
   NARROWS_TRY(compute, section.section("compute", Need::optional));
   NARROWS_TRY(coding, section.section("coding", Need::optional));
+  NARROWS_TRY(exchange, section.section("exchange", Need::optional));
   NARROWS_TRY(memory, section.section("memory", Need::optional));
   NARROWS_TRY(table, section.section("table", Need::optional));
   NARROWS_TRY(predictor, section.section("predictor", Need::optional));
@@ -372,6 +381,7 @@ Result<DeviceModel> readDevice(const toml::table& root, std::string_view origin)
         figures.read("slowdown", "times", {1e-6, 1e6}, 1, device.coding_slowdown, Need::required));
     NARROWS_CHECK(coding->finish());
   }
+  if (exchange) NARROWS_CHECK(readExchange(*exchange, device));
   if (memory) {
     FigureReader figures(*memory, device.figures);
     NARROWS_CHECK(figures.read("bytes", "B", {1, 1e18}, 1, device.memory, Need::required));

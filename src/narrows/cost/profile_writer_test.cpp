@@ -34,7 +34,9 @@ DeviceModel drawnDevice(const Graph& graph) {
   device.summary = "drawn";
   device.figures = {{"start.ms", 0.25, "ms", Ground::derived, "x"},
                     {"compute.macs_per_s", 7e10, "MAC/s", Ground::derived, "y"},
-                    {"compute.op_us", 1, "us", Ground::assumed, "z"}};
+                    {"compute.op_us", 1, "us", Ground::assumed, "z"},
+                    {"exchange.ms", 0.5, "ms", Ground::measured, "u"},
+                    {"exchange.ns_per_byte", 4, "ns/B", Ground::measured, "v"}};
   device.predictor = TimePredictor();
   device.predictor->source = "prices";
   device.predictor->error_percent = 3.25;
@@ -58,6 +60,8 @@ TEST(ProfileWriter, WritesWhatTheReaderReads) {
   EXPECT_EQ(read->name, device.name);
   EXPECT_EQ(read->summary, device.summary);
   EXPECT_DOUBLE_EQ(toMilliseconds(read->start_time), 0.25);
+  // 0.5 ms and 4 ns for each of 1,000 B.
+  EXPECT_DOUBLE_EQ(read->exchange.of(Bytes(1000)).value(), 0.504e-3);
   EXPECT_EQ(read->rates->macs_per_s, 7e10);
   EXPECT_FALSE(read->compute_power.has_value());
   ASSERT_TRUE(read->predictor.has_value());

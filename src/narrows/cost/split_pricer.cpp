@@ -56,6 +56,7 @@ Result<SplitPricer> SplitPricer::create(SplitSetting setting, const Graph& graph
                     .within("server"));
   pricer.links_ = std::move(setting.links);
   pricer.answer_ = setting.answer;
+  pricer.envelope_ = setting.envelope;
   return pricer;
 }
 
@@ -116,8 +117,11 @@ Result<std::vector<PlanPricer>> SplitPricer::onNode(const HostTimes& times) cons
 std::vector<FrameCost> SplitPricer::transfers(const PlanPricer& pricer, Bytes bytes, Seconds encode,
                                               Seconds decode) const {
   std::vector<FrameCost> frames(pricer.transferCount());
-  if (const auto first = pricer.firstCrossing())
-    frames[*first] = {bytes, node_.coding_slowdown * encode, server_.coding_slowdown * decode};
+  if (const auto first = pricer.firstCrossing()) {
+    const Bytes message = bytes + envelope_;
+    frames[*first] = {bytes, node_.coding_slowdown * encode + node_.exchange.of(message),
+                      server_.coding_slowdown * decode + server_.exchange.of(message), envelope_};
+  }
   return frames;
 }
 

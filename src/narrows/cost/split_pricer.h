@@ -22,6 +22,8 @@ struct SplitSetting {
   std::vector<LinkModel> links;
   /// What the server sends back for a picture; 0 for nothing.
   Bytes answer;
+  /// What the protocol puts around the frames of a picture.
+  Bytes envelope;
 };
 
 /// Times of a design's two sides on this host, one thread; measured.
@@ -47,8 +49,8 @@ class SplitPricer {
   Result<std::vector<PlanPricer>> onNode(const HostTimes& times) const;
 
   /// A frame of that size, with its coding times on this host, which the devices take longer for as
-  /// their profiles say. All tensors of a cut travel in one message. Valid until the next call with
-  /// the same pricer.
+  /// their profiles say; what they take for the message itself is added to them. All tensors of a
+  /// cut travel in one message. Valid until the next call with the same pricer.
   const Price& price(PlanPricer& pricer, Bytes bytes, Seconds encode, Seconds decode) const;
   /// The same frame as the plan's transfers.
   std::vector<FrameCost> transfers(const PlanPricer& pricer, Bytes bytes, Seconds encode,
@@ -70,6 +72,7 @@ class SplitPricer {
   std::optional<ComputeModel> server_compute_;
   std::vector<LinkModel> links_;
   Bytes answer_;
+  Bytes envelope_;
   double host_node_speed_ = 1;
   double host_server_speed_ = 1;
 };

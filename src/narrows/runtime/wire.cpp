@@ -410,4 +410,18 @@ std::size_t framedBytes(std::size_t message_bytes) {
   return body + kFrameHeader * ((body + kFramePayload - 1) / kFramePayload) + kHeaders;
 }
 
+std::size_t requestEnvelope() {
+  const std::string name(16, 'x');
+  const ByteVector frame(1);
+  InferRequest request;
+  request.model = name;
+  request.id = "node-0123456789abcdef/1000";
+  request.sequence = 1000;
+  // A digest takes as many bytes as any 64-bit number but the smallest.
+  request.bundle = ~std::uint64_t{0};
+  request.picture = ImageSize{640, 480};
+  request.frames = {{name, frame}};
+  return framedBytes(writeRequest(request).size()) - frame.size();
+}
+
 }  // namespace narrows

@@ -42,4 +42,7 @@ ByteVector writeStreamReply(const InferReply& reply);
 /// in the connection's header table after the first call).
 std::size_t framedBytes(std::size_t message_bytes);
 
+/// What a node's request puts around its frame, `framedBytes` included, for names of 16 letters.
+std::size_t requestEnvelope();
+
 }  // namespace narrows

@@ -257,5 +257,18 @@ TEST(Wire, FramedBytesCountHttp2Frames) {
   EXPECT_EQ(framedBytes(16384), 16389U + 18 + 64);
 }
 
+TEST(Wire, TheEnvelopeIsWhatARequestHasMoreThanItsFrame) {
+  InferRequest request;
+  request.model = "tiny-yolov3";
+  request.id = "node-9f3c52d1a40b77e2/86";
+  request.sequence = 86;
+  request.bundle = 0x8c3f00aa12345678;
+  request.picture = ImageSize{320, 240};
+  request.frames = {{"conv5.leaky", ByteVector(5000)}};
+  const double around = static_cast<double>(framedBytes(writeRequest(request).size())) - 5000;
+  // Names of other lengths, and a few bytes for the lengths of longer fields.
+  EXPECT_NEAR(around, static_cast<double>(requestEnvelope()), 24);
+}
+
 }  // namespace
 }  // namespace narrows

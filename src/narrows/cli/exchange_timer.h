@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstddef>
+
+#include "narrows/base/result.h"
+#include "narrows/base/units.h"
+#include "narrows/cost/device_model.h"
+
+namespace narrows {
+
+/// Making, reading and checking a request with a frame of that size, both sides together; least of
+/// some runs. Measured here, without sending it.
+Result<Seconds> timeMessage(std::size_t bytes, std::size_t runs);
+
+/// What one side of an exchange takes on this host: half of what `narrows serve` and `narrows node`
+/// on this machine take for so many pictures of a network that computes next to nothing, without
+/// its computing and coding; median, the first pictures left out. Measured.
+Result<ExchangeRates> measureExchange(std::size_t pictures);
+
+}  // namespace narrows
