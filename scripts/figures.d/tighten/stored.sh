@@ -64,11 +64,16 @@ jq -cs --slurpfile test "$WORK/test.json" --slurpfile val "$WORK/val.json" \
             if . < 0 then -. else . end] | max)} |
   . + {origin: "measured"}' "$(results bottleneck)"
 
+# What the engine won back of what the quantizer alone lost, on the test pictures: the best cut.
 recovery=$(results recovery)
-if [[ -n $recovery ]]; then
-  stored "$recovery" '[.[] | (.rows[0].accuracy_percent - .rows[-2].accuracy_percent) as $lost |
-      select($lost > 0) | 100 * (.rows[-1].accuracy_percent - .rows[-2].accuracy_percent) / $lost]
-      as $shares | select($shares | length > 0) |
+recovered=$(dirname "${recovery:-.}")/test.json
+if [[ -n $recovery && -f $recovered ]]; then
+  stored "$recovery" --slurpfile test "$recovered" '
+    ($test[0] | map({key: (.what | split("/")[-1]), value: .accuracy_percent}) | from_entries) as $of |
+    [.[] | "j\(.keys | ltrimstr("j="))" as $j |
+      ($test[0][0].accuracy_percent - $of["\($j)-quantized.narrows"]) as $lost | select($lost > 0) |
+      100 * ($of["\($j).narrows"] - $of["\($j)-quantized.narrows"]) / $lost] as $shares |
+    select($shares | length > 0) |
     .[0] + {name: "recovery_won_back_percent", value: ($shares | max), unit: "%"}'
 fi
 
