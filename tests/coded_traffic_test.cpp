@@ -19,7 +19,8 @@ namespace narrows::test {
 namespace {
 
 constexpr std::int64_t kDevices = 6;
-constexpr int kBits = 6;
+constexpr int kBits = 7;
+constexpr int kSumBits = 6;
 
 bool full() {
   return std::getenv("NARROWS_FULL") != nullptr;
@@ -30,6 +31,7 @@ TransferCoding setting(CoderKind coder, bool sums = true) {
   coding.quantizer = {QuantizerKind::uniform, kBits, Granularity::channel};
   coding.coder.kind = coder;
   coding.sums = sums;
+  if (sums) coding.sum_bits = kSumBits;
   return coding;
 }
 
@@ -59,6 +61,7 @@ Result<DataSet> coco(const char* split, std::size_t limit, const ModelDescriptio
 
 struct Traffic {
   double sliced = 0;  // all but what tiles take of the picture
+  double sums = 0;    // partial ones
   double total = 0;
 };
 
@@ -68,15 +71,16 @@ Traffic trafficOf(const std::shared_ptr<const Bundle>& bundle, PictureSource& pi
   Traffic traffic;
   for (std::size_t t = 0; t < bytes->size(); ++t) {
     traffic.total += (*bytes)[t];
-    if (bundle->plan.transfers[t].source.piece.valid()) traffic.sliced += (*bytes)[t];
+    const Transfer& transfer = bundle->plan.transfers[t];
+    if (transfer.source.piece.valid()) traffic.sliced += (*bytes)[t];
+    if (transfer.mode == TransferMode::add) traffic.sums += (*bytes)[t];
   }
   return traffic;
 }
 
 TEST(CodedTraffic, OfYolov2IsFarBelowThePublishedOptimumOfFloats) {
   NARROWS_REQUIRE_SHARED();
-  if (!full()) GTEST_SKIP() << "takes minutes; runs with NARROWS_FULL=1";
-  auto model = buildZooModel("zoo:yolov2", 1);
+  auto model = buildZooModel(full() ? "zoo:yolov2" : "zoo:yolov2@192,width=0.25", 1);
   ASSERT_TRUE(model.ok());
   auto graph = simplify(model->graph);
   ASSERT_TRUE(graph.ok());
@@ -84,11 +88,14 @@ TEST(CodedTraffic, OfYolov2IsFarBelowThePublishedOptimumOfFloats) {
   constexpr std::size_t kFirst = 12;
   const auto layers = slicedLayers(*graph);
   const double optimum = 4 * sliceByPath(std::span(layers).subspan(kFirst), kDevices).elements;
-  EXPECT_NEAR(optimum / 1e6, 59.75, 0.005);
+  if (full()) {
+    EXPECT_NEAR(optimum / 1e6, 59.75, 0.005);
+  }
   ModelDescription description;
-  description.preprocessing.width = description.preprocessing.height = 608;
+  description.preprocessing.width = graph->shape(graph->inputs()[0])[3];
+  description.preprocessing.height = graph->shape(graph->inputs()[0])[2];
   auto bundle = std::make_shared<Bundle>(published(*graph, kFirst, description));
-  auto calibration = coco("train2017", 4, description);
+  auto calibration = coco("train2017", full() ? 4 : 2, description);
   auto pictures = coco("val2017", 2, description);
   ASSERT_TRUE(calibration.ok() && pictures.ok());
   PictureSource calibrating(calibration->items, description.preprocessing);
@@ -100,12 +107,14 @@ TEST(CodedTraffic, OfYolov2IsFarBelowThePublishedOptimumOfFloats) {
   ASSERT_TRUE(coded.ok()) << coded.error().message;
   const Traffic now = trafficOf(bundle, measuring);
   fmt::print(
-      "YOLOv2 over six devices: published optimum {:.2f} MB; this plan {:.2f} MB, with tiles "
-      "{:.2f} "
-      "MB; coded with {} bits {:.2f} MB, with tiles {:.2f} MB\n",
-      optimum / 1e6, raw.sliced / 1e6, raw.total / 1e6, kBits, now.sliced / 1e6, now.total / 1e6);
+      "YOLOv2 over six devices: published optimum {:.2f} MB; this plan {:.2f} MB, partial sums "
+      "{:.2f} MB of it, with tiles {:.2f} MB; coded with {} and {} bits {:.2f} MB, {:.2f} MB, with "
+      "tiles {:.2f} MB\n",
+      optimum / 1e6, raw.sliced / 1e6, raw.sums / 1e6, raw.total / 1e6, kBits, kSumBits,
+      now.sliced / 1e6, now.sums / 1e6, now.total / 1e6);
   const double saving = 100 * (1 - now.sliced / optimum);
-  EXPECT_GE(saving, 85);
+  EXPECT_GE(saving, full() ? 85 : 75);
+  if (!full()) return;
   recordFigure("traffic_coded_saving_percent", saving, "%");
   recordFigure("traffic_coded_with_tiles_saving_percent", 100 * (1 - now.total / raw.total), "%");
 }
@@ -130,13 +139,14 @@ Detector detector(const std::string& name) {
 
 TEST(CodedTraffic, CostsDetectorsLessThanAPoint) {
   NARROWS_REQUIRE_SHARED();
-  if (!full()) GTEST_SKIP() << "takes minutes; runs with NARROWS_FULL=1";
   double worst = -100;
   double worst_raw_sums = -100;
-  for (const std::string name : {"yolo-fastest-1.1-coco", "mobilenetv2-yolov3-nano-coco"}) {
+  std::vector<std::string> names{"yolo-fastest-1.1-coco"};
+  if (full()) names.emplace_back("mobilenetv2-yolov3-nano-coco");
+  for (const std::string& name : names) {
     const Detector network = detector(name);
-    auto calibration = coco("train2017", 32, network.description);
-    auto pictures = coco("val2017", 0, network.description);
+    auto calibration = coco("train2017", full() ? 32 : 4, network.description);
+    auto pictures = coco("val2017", full() ? 0 : 12, network.description);
     ASSERT_TRUE(calibration.ok() && pictures.ok());
     PictureSource calibrating(calibration->items, network.description.preprocessing);
     auto validator = Validator::create(defaultEngineName(), *pictures, network.description,
@@ -164,14 +174,17 @@ TEST(CodedTraffic, CostsDetectorsLessThanAPoint) {
       drop[sums ? 0 : 1] = score(bundle, bytes[sums ? 0 : 1]);
     }
     fmt::print(
-        "{}: {:.2f} %; with {} bits {:.2f} points less and {:.0f} kB, packed, instead of {:.0f}; "
-        "with partial sums as they are {:.2f} points and {:.0f} kB\n",
-        name, uncut, kBits, drop[0], bytes[0] / 1e3, raw_bytes / 1e3, drop[1], bytes[1] / 1e3);
-    recordFigure("traffic_coded_drop_points_" + name, drop[0], "points");
+        "{}: {:.2f} %; with {} and {} bits {:.2f} points less and {:.0f} kB, packed, instead of "
+        "{:.0f}; with partial sums as they are {:.2f} points and {:.0f} kB\n",
+        name, uncut, kBits, kSumBits, drop[0], bytes[0] / 1e3, raw_bytes / 1e3, drop[1],
+        bytes[1] / 1e3);
+    if (full()) recordFigure("traffic_coded_drop_points_" + name, drop[0], "points");
     worst = std::max(worst, drop[0]);
     worst_raw_sums = std::max(worst_raw_sums, drop[1]);
   }
-  EXPECT_LT(worst, 1);
+  // A dozen pictures tell no more than that nothing is broken.
+  EXPECT_LT(worst, full() ? 1 : 10);
+  if (!full()) return;
   recordFigure("traffic_coded_drop_points", worst, "points");
   recordFigure("traffic_coded_drop_points_raw_sums", worst_raw_sums, "points");
 }

@@ -55,6 +55,7 @@ TEST_P(SmallMemory, GivesWhatTheWholeNetworkGives) {
         SequenceOptions options;
         options.engine = engine;
         options.stream = stream;
+        options.threads = 2;
         options.window = 64 << 10;
         auto pipeline = SequencePipeline::open(path, options);
         ASSERT_TRUE(pipeline.ok()) << pipeline.error().message;

@@ -13,6 +13,7 @@
 #include "tests/support/difference.h"
 #include "tests/support/figure.h"
 #include "tests/support/loopback_group.h"
+#include "tests/support/message_handling.h"
 #include "tests/support/planned_group.h"
 #include "tests/support/worker_process.h"
 
@@ -102,6 +103,11 @@ struct Latencies {
   /// Of a frame, all that leaves the workers: regions, answers, acknowledgements, headers down to
   /// Ethernet's. 0 without namespaces.
   double wire_bytes = 0;
+  MessageHandling handling;
+  /// Of all devices together.
+  double compute = 0;
+  double coding = 0;
+  double pieces_alone = 0;
   double error() const { return std::abs(measured - simulated) / measured; }
 };
 
@@ -143,14 +149,16 @@ class Bench {
     coordinator_ = std::move(*started);
   }
 
-  /// Frames over the workers, pieces alone, and the whole network in one process with as many
-  /// threads as there are cores take turns, so that a busy machine slows all of them down.
+  /// Frames over the workers, pieces alone, messages alone, and the whole network in one process
+  /// with as many threads as there are cores take turns, so that a busy machine slows all of them
+  /// down.
   Latencies measure(std::size_t rounds, std::size_t cores) {
     const std::vector<Tensor> inputs = randomInputs(graph_, 1);
     const ByteVector payload = payloadOf(inputs);
     TimedProgram whole(graph_, cores);
     std::vector<TimedProgram> pieces;
     for (const Graph& piece : deployment_->bundle().pieces) pieces.emplace_back(piece, 1);
+    MessageHandlingProbe probe;
     std::vector<double> runs;
     double sent = 0;
     for (std::size_t round = 0; round < rounds; ++round) {
@@ -164,6 +172,7 @@ class Bench {
       }
       whole.run();
       for (TimedProgram& piece : pieces) piece.run();
+      probe.round();
       check(whole.outputs(), *answer);
       answer_ = std::move(*answer);
     }
@@ -174,8 +183,19 @@ class Bench {
     std::vector<PieceCost> costs;
     for (const TimedProgram& piece : pieces) {
       costs.emplace_back().time = Seconds(piece.seconds());
+      result.pieces_alone += piece.seconds();
     }
-    result.simulated = simulate(costs, cores);
+    for (const DeviceWork& work : answer_.work) {
+      result.compute += work.compute.value();
+      result.coding += work.coding.value();
+    }
+    result.handling = probe.handling();
+    result.simulated = simulate(costs, result.handling, cores);
+    // What comes in and what goes out are messages too, beside the plan.
+    result.simulated += 2 * result.handling.of(Bytes(static_cast<double>(payload.size()))).value();
+    result.simulated +=
+        2 *
+        result.handling.of(Bytes(static_cast<double>(payloadOf(whole.outputs()).size()))).value();
     return result;
   }
 
@@ -190,7 +210,8 @@ class Bench {
     }
   }
 
-  double simulate(const std::vector<PieceCost>& costs, std::size_t cores) const {
+  double simulate(const std::vector<PieceCost>& costs, const MessageHandling& handling,
+                  std::size_t cores) const {
     auto group = parseDeviceGroup(kSixDevices, "test");
     NARROWS_ASSERT(group.ok());
     auto link = findLinkModel(namespaces().shaped() ? "100Mbit/s" : "20Gbit/s");
@@ -198,6 +219,7 @@ class Bench {
     for (GroupDevice& device : group->devices) device.link = *link;
     SimulationOptions options;
     options.shared_cores = cores;
+    options.handling = handling;
     options.frame_overhead = Bytes(static_cast<double>(kFrameHeaderBytes));
     auto simulation = simulateGroup(*group, deployment_->plan(), costs, options);
     NARROWS_ASSERT(simulation.ok());
@@ -225,6 +247,11 @@ void record(const std::string& name, const Bench& bench, const Latencies& latenc
       "one process {:.1f} ms\n",
       name, bench.plan().pieces.size(), messages, latencies.measured * 1e3,
       latencies.simulated * 1e3, latencies.error() * 100, latencies.one_process * 1e3);
+  fmt::print(
+      "  a message takes {:.0f} us and {:.3f} us/kB at either end; pieces took {:.1f} ms, alone "
+      "{:.1f} ms; making and opening frames {:.1f} ms\n",
+      latencies.handling.each.value() * 1e6, latencies.handling.seconds_per_byte * 1e9,
+      latencies.compute * 1e3, latencies.pieces_alone * 1e3, latencies.coding * 1e3);
   recordFigure("group_" + where + "latency_ms_" + name, latencies.measured * 1e3, "ms");
   recordFigure("group_" + where + "latency_simulated_ms_" + name, latencies.simulated * 1e3, "ms",
                "simulated");

@@ -22,6 +22,12 @@ Result<TransferCoding> codingOf(const GroupCodingOptions& options) {
   }
   coding.coder = std::move(coder);
   coding.sums = !options.raw_sums;
+  if (options.sum_bits > 0) {
+    if (coding.quantizer.kind != QuantizerKind::uniform) {
+      return makeError("--sum-bits: only --quantizer uniform has another width for partial sums");
+    }
+    coding.sum_bits = options.sum_bits;
+  }
   return coding;
 }
 
@@ -40,6 +46,10 @@ void addGroupCodingOptions(CLI::App& app, GroupCodingOptions& options) {
       ->capture_default_str();
   app.add_option("--coder", options.coder,
                  "raw, deflate, lzma, zstd or context, with :LEVEL or :max if wanted")
+      ->capture_default_str();
+  app.add_option("--sum-bits", options.sum_bits,
+                 "Width of partial sums under a uniform quantizer (0: that of --bits)")
+      ->check(CLI::Range(0, 8))
       ->capture_default_str();
   app.add_flag("--raw-sums", options.raw_sums, "Partial sums travel as they are");
   addCalibrationOptions(app, options.calibration);

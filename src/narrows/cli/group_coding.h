@@ -15,6 +15,8 @@ namespace narrows {
 struct GroupCodingOptions {
   std::string quantizer;
   std::string bits = "6";
+  /// Of partial sums; 0: as many.
+  int sum_bits = 0;
   std::string granularity = "channel";
   std::string coder = "context";
   /// Partial sums travel as they are.

@@ -127,6 +127,9 @@ class Simulator {
     }
     sent_by_.resize(inputs() + 1);
     for (std::size_t m = 0; m < messages_.size(); ++m) {
+      const Seconds handling = options_.handling.of(messages_[m].cost.bytes);
+      messages_[m].cost.encode += handling;
+      messages_[m].cost.decode += handling;
       const PieceId source = messages_[m].source;
       sent_by_[source.valid() ? source.index() : inputs()].push_back(m);
     }

@@ -123,6 +123,19 @@ TEST(SimulateGroup, CountsWhatEveryTransferCarriesBeside) {
   EXPECT_EQ(simulation->traffic.value(), 2e6 + 32);
 }
 
+TEST(SimulateGroup, HandlingAMessageTakesBothProcessors) {
+  const DeviceGroup group = groupOf(2, "switched");
+  const auto costs = costsOf({1, 2});
+  SimulationOptions options;
+  options.handling = {Seconds(0.25), 0.5e-6};  // 0.75 s at either end of a million bytes
+  auto simulation = simulateGroup(group, chainPlan(), costs, options);
+  ASSERT_TRUE(simulation.ok()) << simulation.error().message;
+  const double message = groupMessageTime(group, 0, 1, Bytes(1e6)).arrival().value();
+  EXPECT_NEAR(simulation->latency.value(), 3 + 2 * message + 4 * 0.75, 1e-9);
+  EXPECT_NEAR(simulation->devices[0].coding.value(), 1.5, 1e-9);
+  EXPECT_EQ(simulation->traffic.value(), 2e6);
+}
+
 TEST(SimulateGroup, RefusesPlansOfAnotherGroup) {
   EXPECT_FALSE(simulateGroup(groupOf(3, "switched"), chainPlan(), costsOf({1, 1})).ok());
   EXPECT_FALSE(simulateGroup(groupOf(2, "switched"), chainPlan(), costsOf({1})).ok());

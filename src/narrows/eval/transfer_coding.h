@@ -15,21 +15,24 @@
 /// Interfaces for the regions that devices of a group send each other.
 namespace narrows {
 
-/// How regions are coded on their way. Two kinds of them lose less than `quantizer` says: the
-/// picture at the model's input travels with the 8 bits of its samples, and what a piece gives to
-/// the model's outputs with 8 bits at least.
+/// How regions are coded on their way. Two kinds of them lose nothing, whatever `quantizer` says:
+/// the picture at the model's input travels with the 8 bits of its samples, and what a piece gives
+/// to the model's outputs as it is, since a head reads rare large values that a range fitted to all
+/// of them cuts off.
 struct TransferCoding {
   QuantizerSpec quantizer;
   CoderParams coder;
   /// Partial sums too; otherwise they travel as they are.
   bool sums = true;
+  /// Width of partial sums under a uniform quantizer, 1 to 8; that of `quantizer` without one.
+  std::optional<int> sum_bits = {};
 };
 
 /// Gives every region of floats between two devices of the bundle's plan an interface: quantizers
 /// are fitted to what the pieces make of the pictures, tables of the context coder to a sample of
-/// it. Regions that go to several devices share one. Without a quantizer elements travel without
-/// loss and `pictures` may be null. The result does not depend on the number of threads. Fails when
-/// the plan has interfaces already.
+/// it. Regions that go to several devices share one, and parts of one sum a quantizer and tables.
+/// Without a quantizer elements travel without loss and `pictures` may be null. The result does not
+/// depend on the number of threads. Fails when the plan has interfaces already.
 Status codeTransfers(const Engine& engine, Bundle& bundle, PictureSource* pictures,
                      const TransferCoding& coding, std::size_t threads);
 

@@ -6,24 +6,25 @@
 namespace narrows {
 namespace {
 
+/// Row by row: elements along the last axis lie side by side.
 template <class T>
 void addBox(TensorView source, const Region& from, MutableTensorView target, const Region& to) {
-  const std::size_t rank = from.rank();
+  const std::int64_t count = from.elements();
+  if (count == 0) return;
+  const std::size_t outer = from.rank() == 0 ? 0 : from.rank() - 1;
+  const std::int64_t length = from.rank() == 0 ? 1 : from[outer].length();
   const auto source_strides = source.shape().strides();
   const auto target_strides = target.shape().strides();
-  const T* in = source.as<T>().data();
-  T* out = target.as<T>().data();
   std::array<std::int64_t, Shape::kMaxRank> index{};
-  const std::int64_t count = from.elements();
-  for (std::int64_t n = 0; n < count; ++n) {
-    std::int64_t source_offset = 0;
-    std::int64_t target_offset = 0;
-    for (std::size_t axis = 0; axis < rank; ++axis) {
-      source_offset += (from[axis].begin + index[axis]) * source_strides[axis];
-      target_offset += (to[axis].begin + index[axis]) * target_strides[axis];
+  for (std::int64_t row = 0; row < count / length; ++row) {
+    const T* in = source.as<T>().data() + (from.rank() == 0 ? 0 : from[outer].begin);
+    T* out = target.as<T>().data() + (from.rank() == 0 ? 0 : to[outer].begin);
+    for (std::size_t axis = 0; axis < outer; ++axis) {
+      in += (from[axis].begin + index[axis]) * source_strides[axis];
+      out += (to[axis].begin + index[axis]) * target_strides[axis];
     }
-    out[target_offset] = static_cast<T>(out[target_offset] + in[source_offset]);
-    for (std::size_t axis = rank; axis-- > 0;) {
+    for (std::int64_t i = 0; i < length; ++i) out[i] = static_cast<T>(out[i] + in[i]);
+    for (std::size_t axis = outer; axis-- > 0;) {
       if (++index[axis] < from[axis].length()) break;
       index[axis] = 0;
     }

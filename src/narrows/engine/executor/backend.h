@@ -95,6 +95,8 @@ class Backend {
   virtual bool addsResiduals() const { return true; }
   /// Bytes behind an input that its kernels may read, though nothing depends on them.
   virtual std::size_t overread() const { return 0; }
+  /// Whether several threads may make and run kernels of one thread each at the same time.
+  virtual bool worksApart() const { return false; }
   /// Whether its kernels for integers store integers alone, with zero 0, add no residuals and apply
   /// no activation that `applies` declines.
   virtual bool storesIntegersOnly() const { return false; }

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 
 #include "narrows/base/file_pages.h"
 #include "narrows/engine/executor/conv_kernels.h"
@@ -32,6 +34,9 @@ class StreamedConv final : public Step {
     const std::int64_t fit =
         kChunkBytes / static_cast<std::int64_t>(sizeof(float)) / std::max<std::int64_t>(depth_, 1);
     chunk_ = splits ? std::min(results_, std::max(fit / panel, std::int64_t{1}) * panel) : results_;
+    const bool stripes = splits && !own && backend_->worksApart() && !source_.by_input &&
+                         tools.team.size() > 1 && results_ >= 2 * stripeTile();
+    if (stripes) cutStripes(fit);
   }
 
   /// Packs zeros once to learn what the kernels ask for: the weights may be far away.
@@ -41,6 +46,7 @@ class StreamedConv final : public Step {
     scratch_bytes_ = kernel->scratchBytes();
     const bool staged = source_.by_input || source_.factor != 1;
     passing_bytes_ = kernel->weightBytes() + (staged ? zeros.size() * sizeof(float) : 0);
+    if (!stripes_.empty()) passing_bytes_ *= tools_.team.size();
     return {};
   }
 
@@ -48,9 +54,10 @@ class StreamedConv final : public Step {
     const float* input = memory.read<float>(input_);
     const float* residual = residual_ ? memory.read<float>(*residual_) : nullptr;
     float* output = memory.write<float>(output_);
+    if (!stripes_.empty()) return runStripes(input, residual, output);
     for (std::int64_t first = 0; first < results_; first += chunk_) {
       const std::int64_t count = std::min(chunk_, results_ - first);
-      NARROWS_TRY(kernel, makePart(first, count, weights(first, count)));
+      NARROWS_TRY(kernel, makePart(first, count, weights(first, count, staging_)));
       // Packed weights are copies.
       release(first, count);
       NARROWS_CHECK(kernel->run(input, residual == nullptr ? nullptr : residual + first,
@@ -70,6 +77,7 @@ class StreamedConv final : public Step {
     const auto from = static_cast<std::size_t>(first);
     if (!bias.empty()) part.bias = bias.subspan(from, static_cast<std::size_t>(count));
     part.weights = weights;
+    if (!stripes_.empty()) part.threads = 1;
     part.output = withChannels(problem_.output, count);
     if (part.residual) part.residual = withChannels(*problem_.residual, count);
     if (own_) return makeOwnConv(part, tools_.kernels);
@@ -91,7 +99,54 @@ class StreamedConv final : public Step {
     return part;
   }
 
-  std::span<const float> weights(std::int64_t first, std::int64_t count) {
+  /// Results that kernels compute together at most.
+  std::int64_t stripeTile() const { return std::max<std::int64_t>(tools_.kernels.lanes, 16); }
+
+  /// Results in even parts, as many for each thread, of which one takes no more than its share of
+  /// what is packed at once.
+  void cutStripes(std::int64_t fit) {
+    const auto threads = static_cast<std::int64_t>(tools_.team.size());
+    const std::int64_t lanes = stripeTile();
+    const std::int64_t tiles = (results_ + lanes - 1) / lanes;
+    const std::int64_t most = std::max(fit / threads / lanes, std::int64_t{1});
+    const std::int64_t rounds = (tiles + most * threads - 1) / (most * threads);
+    const std::int64_t count = std::min(tiles, rounds * threads);
+    chunk_ = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const Share part = share(tiles, static_cast<std::size_t>(i), static_cast<std::size_t>(count));
+      stripes_.push_back({part.begin * lanes, std::min(part.end * lanes, results_)});
+      chunk_ = std::max(chunk_, stripes_.back().end - stripes_.back().begin);
+    }
+  }
+
+  /// Each thread reads, packs and computes stripes of its own, whoever is free the next one.
+  Status runStripes(const float* input, const float* residual, float* output) {
+    std::atomic<std::size_t> next{0};
+    std::mutex mutex;
+    Status outcome;
+    tools_.team.run(tools_.team.size(), [&](std::size_t) {
+      Team alone(1);
+      std::vector<float> staging;
+      for (std::size_t i = next++; i < stripes_.size(); i = next++) {
+        const auto [first, end] = stripes_[i];
+        Status status = runStripe(first, end - first, input, residual, output, staging, alone);
+        const std::lock_guard lock(mutex);
+        release(first, end - first);
+        if (!status.ok()) outcome = std::move(status);
+      }
+    });
+    return outcome;
+  }
+
+  Status runStripe(std::int64_t first, std::int64_t count, const float* input,
+                   const float* residual, float* output, std::vector<float>& staging, Team& alone) {
+    NARROWS_TRY(kernel, makePart(first, count, weights(first, count, staging)));
+    return kernel->run(input, residual == nullptr ? nullptr : residual + first, output + first, {},
+                       alone);
+  }
+
+  std::span<const float> weights(std::int64_t first, std::int64_t count,
+                                 std::vector<float>& staging) {
     const auto all = source_.weights->as<float>();
     if (!source_.by_input && source_.factor == 1) {
       return all.subspan(static_cast<std::size_t>(first * depth_),
@@ -99,13 +154,13 @@ class StreamedConv final : public Step {
     }
     const std::int64_t result_step = source_.by_input ? 1 : depth_;
     const std::int64_t input_step = source_.by_input ? results_ : 1;
-    staging_.resize(static_cast<std::size_t>(count * depth_));
+    staging.resize(static_cast<std::size_t>(count * depth_));
     for (std::int64_t i = 0; i < count; ++i) {
       const float* from = all.data() + (first + i) * result_step;
-      float* to = staging_.data() + i * depth_;
+      float* to = staging.data() + i * depth_;
       for (std::int64_t k = 0; k < depth_; ++k) to[k] = source_.factor * from[k * input_step];
     }
-    return staging_;
+    return staging;
   }
 
   void release(std::int64_t first, std::int64_t count) {
@@ -135,6 +190,7 @@ class StreamedConv final : public Step {
   std::int64_t results_ = 0, depth_ = 0, chunk_ = 0;
   std::size_t scratch_bytes_ = 0, passing_bytes_ = 0;
   std::vector<float> staging_;
+  std::vector<Share> stripes_;  // of results; empty when the team runs one chunk after another
 };
 
 }  // namespace

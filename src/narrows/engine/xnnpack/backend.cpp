@@ -113,6 +113,7 @@ class XnnPack final : public executor::Backend {
   bool addsResiduals() const override { return false; }
   bool storesIntegersOnly() const override { return true; }
   std::size_t overread() const override { return XNN_EXTRA_BYTES; }
+  bool worksApart() const override { return true; }
 
   Result<std::unique_ptr<executor::ConvKernel>> makeConv(
       const ConvProblem& problem) const override {
