@@ -19,7 +19,7 @@ namespace narrows::test {
 namespace {
 
 constexpr std::int64_t kDevices = 6;
-constexpr int kBits = 7;
+constexpr int kBits = 6;
 constexpr int kSumBits = 6;
 
 bool full() {
