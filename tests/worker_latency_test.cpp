@@ -103,7 +103,7 @@ struct Latencies {
   /// Of a frame, all that leaves the workers: regions, answers, acknowledgements, headers down to
   /// Ethernet's. 0 without namespaces.
   double wire_bytes = 0;
-  MessageHandling handling;
+  ExchangeRates handling;
   /// Of all devices together.
   double compute = 0;
   double coding = 0;
@@ -210,7 +210,7 @@ class Bench {
     }
   }
 
-  double simulate(const std::vector<PieceCost>& costs, const MessageHandling& handling,
+  double simulate(const std::vector<PieceCost>& costs, const ExchangeRates& handling,
                   std::size_t cores) const {
     auto group = parseDeviceGroup(kSixDevices, "test");
     NARROWS_ASSERT(group.ok());
@@ -250,7 +250,7 @@ void record(const std::string& name, const Bench& bench, const Latencies& latenc
   fmt::print(
       "  a message takes {:.0f} us and {:.3f} us/kB at either end; pieces took {:.1f} ms, alone "
       "{:.1f} ms; making and opening frames {:.1f} ms\n",
-      latencies.handling.each.value() * 1e6, latencies.handling.seconds_per_byte * 1e9,
+      latencies.handling.time.value() * 1e6, latencies.handling.per_byte.value() * 1e9,
       latencies.compute * 1e3, latencies.pieces_alone * 1e3, latencies.coding * 1e3);
   recordFigure("group_" + where + "latency_ms_" + name, latencies.measured * 1e3, "ms");
   recordFigure("group_" + where + "latency_simulated_ms_" + name, latencies.simulated * 1e3, "ms",

@@ -114,10 +114,10 @@ class MessageHandlingProbe {
     small_.round();
     large_.round();
   }
-  MessageHandling handling() const {
+  ExchangeRates handling() const {
     const double slope =
         (large_.secondsOfOne() - small_.secondsOfOne()) / (large_.bytes() - small_.bytes());
-    return {Seconds(small_.secondsOfOne() / 2), std::max(0.0, slope / 2)};
+    return {Seconds(small_.secondsOfOne() / 2), Seconds(std::max(0.0, slope / 2))};
   }
 
  private:

@@ -17,14 +17,6 @@
 /// Runs a plan on devices that exist as models only, event by event.
 namespace narrows {
 
-/// What a message takes on the processor of its sender, and as much on its receiver's, beside
-/// coding: to be copied, framed, checked and handed to or taken from the network.
-struct MessageHandling {
-  Seconds each;
-  double seconds_per_byte = 0;
-  Seconds of(Bytes bytes) const { return each + Seconds(seconds_per_byte * bytes.value()); }
-};
-
 struct SimulationOptions {
   std::size_t frames = 1;
   /// A frame starts when fewer than this are on their way.
@@ -37,8 +29,8 @@ struct SimulationOptions {
   /// are busy coding it. Empty: elements as they are, for no time. What stays within a device is
   /// ignored.
   std::vector<FrameCost> transfers = {};
-  /// Of all messages but the answer, added to the time of coding.
-  MessageHandling handling = {};
+  /// What every message but the answer takes at either end, added to the time of coding.
+  ExchangeRates handling = {};
   /// What goes back from the sink to the source when a frame's outputs are there; 0 for nothing.
   /// The frame ends when it has arrived.
   Bytes answer;

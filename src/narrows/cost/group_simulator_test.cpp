@@ -127,7 +127,7 @@ TEST(SimulateGroup, HandlingAMessageTakesBothProcessors) {
   const DeviceGroup group = groupOf(2, "switched");
   const auto costs = costsOf({1, 2});
   SimulationOptions options;
-  options.handling = {Seconds(0.25), 0.5e-6};  // 0.75 s at either end of a million bytes
+  options.handling = {Seconds(0.25), Seconds(0.5e-6)};  // 0.75 s at either end of a million bytes
   auto simulation = simulateGroup(group, chainPlan(), costs, options);
   ASSERT_TRUE(simulation.ok()) << simulation.error().message;
   const double message = groupMessageTime(group, 0, 1, Bytes(1e6)).arrival().value();
