@@ -23,7 +23,7 @@ class MessageRelay {
   static constexpr std::size_t kHops = 8;
 
   explicit MessageRelay(std::int64_t elements) {
-    const TensorType type{DType::f32, Shape{1, elements}};
+    const TensorType type{DType::f32, Shape{1, elements / 256, 16, 16}};
     ValueId value = graph_.addInput("x", type);
     for (std::size_t hop = 0; hop < kHops; ++hop) {
       auto made = graph_.add(Unary{UnaryKind::relu}, {value}, fmt::format("hop{}", hop));
@@ -44,6 +44,7 @@ class MessageRelay {
     payload_ = payloadOf(inputs_);
     compile(split->pieces);
     auto deployment = Deployment::of(bundleOf(std::move(*split), "relay"));
+    if (!deployment.ok()) fmt::print(stderr, "{}\n", deployment.error().message);
     NARROWS_ASSERT(deployment.ok());
     lead(*deployment);
   }
