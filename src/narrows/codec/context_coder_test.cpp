@@ -95,7 +95,7 @@ TEST(ContextCoder, LanesCostATinyCodeNothing) {
 
 TEST(ContextCoder, LooksAtAPlaneThatIsAlike) {
   std::mt19937 random(test::propertySeed());
-  for (int bits = 1; bits <= 8; ++bits) {
+  for (int bits = 1; bits <= (test::kSanitized ? 2 : 8); ++bits) {
     const SymbolLayout layout{40, 19, 18, bits};
     ContextTrainer trainer(layout);
     for (int i = 0; i < 16; ++i) trainer.observe(likePlanes(layout, random));
@@ -160,7 +160,7 @@ double adaptiveBytes(const SymbolLayout& layout, const std::vector<std::uint8_t>
 
 TEST(ContextCoder, CalibratedStaysNearAnAdaptiveCoderOfTheSameNeighbours) {
   std::mt19937 random(test::propertySeed());
-  for (int bits = 1; bits <= 4; ++bits) {
+  for (int bits = 1; bits <= (test::kSanitized ? 1 : 4); ++bits) {
     const SymbolLayout layout{16, 28, 28, bits};
     ContextTrainer trainer(layout);
     for (int i = 0; i < 24; ++i) {

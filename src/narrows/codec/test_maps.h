@@ -16,6 +16,20 @@
 /// Inputs that the codec's tests share.
 namespace narrows::test {
 
+/// Whether addresses are checked, which takes many times as long: comparisons of sizes keep to few
+/// widths then.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 /// Seed of a property test: $NARROWS_SEED, or a fixed one. A failure prints it through
 /// SCOPED_TRACE.
 inline std::uint32_t propertySeed() {
