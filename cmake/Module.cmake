@@ -17,8 +17,8 @@ endfunction()
 
 # narrows_optimize(SOURCES...): -O3 for sources of this folder whose loops gain from it. They do without
 # the precompiled header, which would bring its own level along. With sanitizers it is -O2, over the
-# -O1 of the other sources: a third of the tests' time, and a fifth of what -O3 takes to compile loops
-# full of checks.
+# -O1 of the other sources, which shortens tests by more than it takes to compile; at -O3 loops full of
+# checks take several times as long.
 function(narrows_optimize)
   set(LEVEL -O3)
   if(NARROWS_SANITIZE)

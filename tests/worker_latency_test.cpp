@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "narrows/base/median.h"
 #include "narrows/base/thread_pool.h"
 #include "narrows/cost/group_simulator.h"
 #include "narrows/cost/profiles.h"
@@ -61,11 +62,6 @@ double bytesSent(std::size_t workers) {
 
 double secondsSince(std::chrono::steady_clock::time_point began) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 /// A graph that runs again and again on one engine, and how long it took each time.

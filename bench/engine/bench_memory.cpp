@@ -10,13 +10,13 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <string>
 
+#include "narrows/base/median.h"
 #include "narrows/engine/engine.h"
 #include "narrows/formats/model_file.h"
 #include "narrows/formats/onnx_writer.h"
@@ -169,9 +169,8 @@ Status stream(const std::string& path, std::optional<std::size_t> kept) {
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before)
             .count());
   }
-  std::sort(times.begin(), times.end());
   figure("peak_rss_mb", statusMegabytes("VmHWM"), "MB", path);
-  figure("run_ms", times[times.size() / 2], "ms", path);
+  figure("run_ms", median(times), "ms", path);
   return {};
 }
 

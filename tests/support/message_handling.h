@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "narrows/base/file.h"
+#include "narrows/base/median.h"
 #include "narrows/cost/group_simulator.h"
 #include "tests/support/loopback_group.h"
 #include "tests/support/planned_group.h"
@@ -64,11 +65,7 @@ class MessageRelay {
 
   double bytes() const { return bytes_; }
   /// The median of all rounds but the first, which warms up.
-  double secondsOfOne() const {
-    std::vector<double> sorted(times_.begin() + 1, times_.end());
-    std::sort(sorted.begin(), sorted.end());
-    return std::max(0.0, sorted[sorted.size() / 2]);
-  }
+  double secondsOfOne() const { return std::max(0.0, median({times_.begin() + 1, times_.end()})); }
 
  private:
   void compile(const std::vector<Graph>& pieces) {

@@ -93,22 +93,27 @@ void expectSameState(const Trainer& a, const Trainer& b) {
 
 constexpr StepFactors kFactors{0.01, 0.1, 1e-4};
 
+/// Sixty steps, after which the task's loss is well below what it was.
+void expectLearning(Trainer& trainer) {
+  double first = 0;
+  double last = 0;
+  for (std::uint32_t i = 0; i < 60; ++i) {
+    auto losses = trainer.step(quarterBatch(i + 1, 12, 16), kFactors);
+    ASSERT_TRUE(losses.ok()) << losses.error().message;
+    EXPECT_GT(losses->expected_bits, 0);
+    if (i < 5) first += losses->task / 5;
+    if (i >= 55) last += losses->task / 5;
+  }
+  EXPECT_LT(last, 0.6 * first);
+}
+
 TEST(Trainer, LearnsThroughAQuantizerWithAllTerms) {
   for (const OptimizerKind kind : {OptimizerKind::adamw, OptimizerKind::sgd}) {
     TrainerOptions options = smallOptions();
     options.optimizer.kind = kind;
     auto trainer = Trainer::create(smallClassifier(), options);
     ASSERT_TRUE(trainer.ok()) << trainer.error().message;
-    double first = 0;
-    double last = 0;
-    for (std::uint32_t i = 0; i < 60; ++i) {
-      auto losses = trainer->step(quarterBatch(i + 1, 12, 16), kFactors);
-      ASSERT_TRUE(losses.ok()) << losses.error().message;
-      EXPECT_GT(losses->expected_bits, 0);
-      if (i < 5) first += losses->task / 5;
-      if (i >= 55) last += losses->task / 5;
-    }
-    EXPECT_LT(last, 0.6 * first);
+    expectLearning(*trainer);
     EXPECT_NE(trainer->quantizer(0).step, options.interfaces[0].quantizer.step);
     auto graph = trainer->graph(true);
     ASSERT_TRUE(graph.ok());
@@ -157,15 +162,7 @@ TEST(Trainer, LearnsWithProductsInBf16) {
   options.bf16 = true;
   auto trainer = Trainer::create(smallClassifier(), options);
   ASSERT_TRUE(trainer.ok()) << trainer.error().message;
-  double first = 0;
-  double last = 0;
-  for (std::uint32_t i = 0; i < 60; ++i) {
-    auto losses = trainer->step(quarterBatch(i + 1, 12, 16), kFactors);
-    ASSERT_TRUE(losses.ok()) << losses.error().message;
-    if (i < 5) first += losses->task / 5;
-    if (i >= 55) last += losses->task / 5;
-  }
-  EXPECT_LT(last, 0.6 * first);
+  expectLearning(*trainer);
 }
 
 TEST(Trainer, TenStepsRepeatBitForBitAndResumeExactly) {
