@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <map>
 #include <numeric>
 
 #include "narrows/base/assert.h"
@@ -65,39 +67,45 @@ std::vector<UnitWeights> rowLengths(const std::vector<UnitWeights>& weights,
   return sums;
 }
 
-/// The code lengths of all rows for one unit after the other, so that the rows of a context are
-/// weighed side by side.
-std::vector<float> byUnit(const std::vector<UnitWeights>& lengths) {
-  std::vector<float> turned(lengths.size() * kUnitSymbols);
-  for (std::size_t row = 0; row < lengths.size(); ++row) {
-    for (std::size_t u = 0; u < kUnitSymbols; ++u)
-      turned[u * lengths.size() + row] = lengths[row][u];
+/// Code lengths of all rows, in blocks of rows and for one unit after the other, so that the rows
+/// of a block are weighed side by side.
+class RowLengths {
+ public:
+  explicit RowLengths(const std::vector<UnitWeights>& lengths)
+      : blocks_((lengths.size() + kBlock - 1) / kBlock) {
+    for (auto& block : blocks_) {
+      for (auto& unit : block) unit.fill(kBeyond);
+    }
+    for (std::size_t row = 0; row < lengths.size(); ++row) {
+      for (std::size_t u = 0; u < kUnitSymbols; ++u)
+        blocks_[row / kBlock][u][row % kBlock] = lengths[row][u];
+    }
   }
-  return turned;
-}
 
-/// The row with the shortest code for a context, the first of several; `turned` as of byUnit for
-/// `rows` rows.
-std::size_t bestRow(const UnitWeights& weights, const std::vector<float>& turned,
-                    std::size_t rows) {
-  std::array<float, kMostRows> sums = {};
-  for (std::size_t u = 0; u < kUnitSymbols; ++u) {
-    const float* lengths = turned.data() + u * rows;
-    for (std::size_t row = 0; row < rows; ++row) sums[row] += weights[u] * lengths[row];
+  /// The row with the shortest code for a context, the first of several.
+  std::size_t best(const UnitWeights& weights) const {
+    std::array<float, kMostRows> sums;
+    float least = std::numeric_limits<float>::infinity();
+    for (std::size_t b = 0; b < blocks_.size(); ++b) {
+      std::array<float, kBlock> block = {};
+      for (std::size_t u = 0; u < kUnitSymbols; ++u) {
+        const auto& lengths = blocks_[b][u];
+        for (std::size_t i = 0; i < kBlock; ++i) block[i] += weights[u] * lengths[i];
+      }
+      std::copy(block.begin(), block.end(), sums.begin() + b * kBlock);
+      least = std::min(least, *std::min_element(block.begin(), block.end()));
+    }
+    return static_cast<std::size_t>(std::find(sums.begin(), sums.end(), least) - sums.begin());
   }
-  // Several minima side by side: one alone would wait for itself at every row.
-  std::array<float, 16> least;
-  least.fill(sums[0]);
-  std::size_t row = 0;
-  for (; row + least.size() <= rows; row += least.size()) {
-    for (std::size_t i = 0; i < least.size(); ++i)
-      least[i] = sums[row + i] < least[i] ? sums[row + i] : least[i];
-  }
-  float best = *std::min_element(least.begin(), least.end());
-  for (; row < rows; ++row) best = std::min(best, sums[row]);
-  return static_cast<std::size_t>(std::find(sums.begin(), sums.begin() + rows, best) -
-                                  sums.begin());
-}
+
+ private:
+  static constexpr std::size_t kBlock = 16;
+  /// Code length of units in rows that are not there.
+  static constexpr float kBeyond = 1e20F;
+  static_assert(kMostRows % kBlock == 0);
+
+  std::vector<std::array<std::array<float, kBlock>, kUnitSymbols>> blocks_;
+};
 
 }  // namespace
 
@@ -111,15 +119,28 @@ std::vector<std::uint8_t> clusterContexts(const std::vector<UnitWeights>& weight
   std::vector<std::size_t> row_of = startRows(weights, contexts, max_rows);
   std::vector<UnitWeights> lengths = rowLengths(weights, contexts, row_of, max_rows);
   for (int round = 0; contexts.size() > max_rows && round < kRounds; ++round) {
-    const std::vector<float> turned = byUnit(lengths);
-    for (const std::size_t c : contexts) row_of[c] = bestRow(weights[c], turned, max_rows);
+    const RowLengths by_row(lengths);
+    bool moved = false;
+    for (const std::size_t c : contexts) {
+      const std::size_t row = by_row.best(weights[c]);
+      moved = moved || row != row_of[c];
+      row_of[c] = row;
+    }
+    if (!moved) break;
     lengths = rowLengths(weights, contexts, row_of, max_rows);
   }
-  const std::vector<float> turned = byUnit(lengths);
+  const RowLengths by_row(lengths);
+  // Contexts that were not seen have the weights of what stands in for them, many the same.
+  std::map<UnitWeights, std::size_t> known;
   std::vector<std::uint8_t> rows(weights.size());
   for (std::size_t c = 0; c < weights.size(); ++c) {
-    rows[c] =
-        static_cast<std::uint8_t>(seen[c] ? row_of[c] : bestRow(weights[c], turned, max_rows));
+    if (seen[c]) {
+      rows[c] = static_cast<std::uint8_t>(row_of[c]);
+      continue;
+    }
+    const auto [entry, added] = known.try_emplace(weights[c]);
+    if (added) entry->second = by_row.best(weights[c]);
+    rows[c] = static_cast<std::uint8_t>(entry->second);
   }
   return rows;
 }
