@@ -46,7 +46,7 @@ Status addRegimes(ExplorationDocument& document, const SplitSetting& setting, co
     designs.push_back(priced);
     document.regime_labels.push_back(std::move(label));
   }
-  const Regimes regimes(graph, cuts, designs);
+  const Regimes regimes(graph, cuts, designs, document.options.bounds);
   for (Objective objective : document.options.objectives) {
     if (objective != Objective::latency && objective != Objective::energy) continue;
     if (objective == Objective::energy && !document.energy_known) continue;

@@ -12,7 +12,8 @@
 
 namespace narrows {
 
-/// Maps for latency and energy over the first link, of all designs whose drop is known and allowed.
+/// Maps for latency and energy over the first link, of all designs whose drop is known and allowed;
+/// the other bounds hold in each place of a map.
 Status addRegimes(ExplorationDocument& document, const SplitSetting& setting, const Graph& graph,
                   const std::vector<Cut>& cuts, const std::map<std::string, CutTimes>& times);
 

@@ -22,10 +22,15 @@ std::vector<double> factors() {
 /// Designs of a map in the order in which it first shows them.
 std::vector<std::size_t> shown(const RegimeMap& map) {
   std::vector<std::size_t> found;
-  for (std::size_t winner : map.winners) {
-    if (std::find(found.begin(), found.end(), winner) == found.end()) found.push_back(winner);
+  for (const std::optional<std::size_t>& winner : map.winners) {
+    if (winner && std::find(found.begin(), found.end(), *winner) == found.end())
+      found.push_back(*winner);
   }
   return found;
+}
+
+std::string labelOf(const std::vector<std::string>& labels, std::optional<std::size_t> winner) {
+  return winner ? labels[*winner] : "none within the bounds";
 }
 
 std::string letterOf(const std::vector<std::size_t>& designs, std::size_t winner) {
@@ -53,8 +58,10 @@ Result<RegimeMap> makeRegimeMap(const Regimes& regimes, const SplitSetting& sett
   }
   NARROWS_TRY(best, regimes.winner(setting, objective));
   map.best = best;
-  NARROWS_TRY(elasticities, regimes.elasticities(setting, objective, best));
-  map.elasticities = elasticities;
+  if (best) {
+    NARROWS_TRY(elasticities, regimes.elasticities(setting, objective, *best));
+    map.elasticities = elasticities;
+  }
   for (Knob knob : {Knob::link_rate, Knob::node_speed, Knob::server_speed}) {
     for (double limit : {1 / kReach, kReach}) {
       NARROWS_TRY(factor, regimes.breakEven(setting, objective, knob, limit));
@@ -76,22 +83,26 @@ std::string formatRegimes(const RegimeMap& map, const std::vector<std::string>& 
   for (std::size_t row = 0; row < map.node_factors.size(); ++row) {
     text += fmt::format("\n{:>6.2g}", map.node_factors[row]);
     for (std::size_t i = 0; i < map.link_factors.size(); ++i) {
-      text +=
-          fmt::format("{:>6}", letterOf(designs, map.winners[row * map.link_factors.size() + i]));
+      const std::optional<std::size_t> winner = map.winners[row * map.link_factors.size() + i];
+      text += fmt::format("{:>6}", winner ? letterOf(designs, *winner) : "-");
     }
   }
   text += "\n";
   for (std::size_t design : designs)
     text += fmt::format("  {}  {}\n", letterOf(designs, design), labels[design]);
-  text += fmt::format("Here {} wins. Percent of {} for one percent more:", labels[map.best],
-                      toString(map.objective));
-  for (std::size_t i = 0; i < kKnobs.size(); ++i)
-    text +=
-        fmt::format("{} {} {:+.2f}", i == 0 ? "" : ",", toString(kKnobs[i]), map.elasticities[i]);
-  text += ".\n";
+  if (std::find(map.winners.begin(), map.winners.end(), std::nullopt) != map.winners.end())
+    text += fmt::format("  -  {}\n", labelOf(labels, std::nullopt));
+  if (map.best) {
+    text += fmt::format("Here {} wins. Percent of {} for one percent more:", labels[*map.best],
+                        toString(map.objective));
+    for (std::size_t i = 0; i < kKnobs.size(); ++i)
+      text +=
+          fmt::format("{} {} {:+.2f}", i == 0 ? "" : ",", toString(kKnobs[i]), map.elasticities[i]);
+    text += ".\n";
+  }
   for (const RegimeMap::BreakEven& point : map.break_evens) {
     text += fmt::format("  {} at {:.3g} times: {}\n", toString(point.knob), point.factor,
-                        labels[point.winner]);
+                        labelOf(labels, point.winner));
   }
   return text;
 }
@@ -102,15 +113,17 @@ nlohmann::ordered_json regimesJson(const RegimeMap& map, const std::vector<std::
                               {"origin", "modelled"},
                               {"link_factors", map.link_factors},
                               {"node_factors", map.node_factors}};
-  for (std::size_t winner : map.winners) json["winners"].push_back(labels[winner]);
-  json["best"] = labels[map.best];
-  for (std::size_t i = 0; i < kKnobs.size(); ++i)
+  for (const std::optional<std::size_t>& winner : map.winners)
+    json["winners"].push_back(labelOf(labels, winner));
+  json["best"] = labelOf(labels, map.best);
+  json["elasticities"] = nlohmann::ordered_json::object();
+  for (std::size_t i = 0; i < kKnobs.size() && map.best; ++i)
     json["elasticities"][std::string(toString(kKnobs[i]))] = map.elasticities[i];
   json["break_evens"] = nlohmann::ordered_json::array();
   for (const RegimeMap::BreakEven& point : map.break_evens) {
     json["break_evens"].push_back({{"knob", toString(point.knob)},
                                    {"factor", point.factor},
-                                   {"winner", labels[point.winner]}});
+                                   {"winner", labelOf(labels, point.winner)}});
   }
   return json;
 }

@@ -16,15 +16,17 @@ struct RegimeMap {
   /// Against the setting that was asked for.
   std::vector<double> link_factors;
   std::vector<double> node_factors;
-  /// Positions in `designs`, by node factor, then link factor.
-  std::vector<std::size_t> winners;
+  /// Positions in `designs`, by node factor, then link factor; nothing where no design keeps to the
+  /// bounds.
+  std::vector<std::optional<std::size_t>> winners;
   /// In the setting itself.
-  std::size_t best = 0;
+  std::optional<std::size_t> best;
+  /// Of the best one.
   std::array<double, kKnobs.size()> elasticities{};
   struct BreakEven {
     Knob knob = Knob::link_rate;
     double factor = 1;
-    std::size_t winner = 0;  // from there on
+    std::optional<std::size_t> winner;  // from there on
   };
   std::vector<BreakEven> break_evens;
 };

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "narrows/explore/split_pricing.h"
+
 namespace narrows {
 namespace {
 
@@ -18,22 +20,6 @@ void speedUpAll(std::optional<DeviceModel>& device, double& host_speed, double f
 
 DesignFactors factorsOf(Knob knob, double factor) {
   return {knob == Knob::bytes ? factor : 1, knob == Knob::node_work ? factor : 1};
-}
-
-double scoreOf(const Price& price, Objective objective) {
-  switch (objective) {
-    case Objective::latency:
-      return price.latency.value();
-    case Objective::energy:
-      return price.devices[0].energy().value();
-    case Objective::bytes:
-      return price.bytes.value();
-    case Objective::period:
-      return price.bottleneck.value();
-    case Objective::drop:
-      break;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -66,15 +52,16 @@ SplitSetting turned(const SplitSetting& setting, Knob knob, double factor) {
   return changed;
 }
 
-Result<std::vector<double>> Regimes::scores(const SplitSetting& setting, Objective objective,
-                                            const DesignFactors& factors) const {
+Result<std::vector<DesignCost>> Regimes::costs(const SplitSetting& setting,
+                                               const DesignFactors& factors) const {
   SplitSetting first_link = setting;
   first_link.links.resize(1);
   NARROWS_TRY(pricer, SplitPricer::create(first_link, *graph_));
   if (first_link.node) speedUp(*first_link.node, 1 / factors.node_work);
   NARROWS_TRY(cut_pricer, SplitPricer::create(std::move(first_link), *graph_));
+  const SplitPricing pricing(pricer, *cuts_);
   std::map<std::size_t, PlanPricer> plans;  // of cuts between modelled devices
-  std::vector<double> scores;
+  std::vector<DesignCost> costs;
   for (const PricedDesign& design : *designs_) {
     double factor = factors.bytes;
     std::vector<PlanPricer> made;
@@ -92,16 +79,28 @@ Result<std::vector<double>> Regimes::scores(const SplitSetting& setting, Objecti
       plans.emplace(*design.cut, std::move(plan[0]));
     }
     PlanPricer& plan = made.empty() ? plans.at(*design.cut) : made[0];
-    scores.push_back(scoreOf(
-        pricer.price(plan, factor * design.bytes, design.encode, design.decode), objective));
+    costs.push_back(pricing.costOf(plan, factor * design.bytes, design.encode, design.decode));
   }
+  return costs;
+}
+
+Result<std::vector<double>> Regimes::scores(const SplitSetting& setting, Objective objective,
+                                            const DesignFactors& factors) const {
+  NARROWS_TRY(all, costs(setting, factors));
+  std::vector<double> scores;
+  for (const DesignCost& cost : all) scores.push_back(at(cost.scores, objective));
   return scores;
 }
 
-Result<std::size_t> Regimes::winner(const SplitSetting& setting, Objective objective) const {
-  NARROWS_TRY(all, scores(setting, objective));
-  NARROWS_ASSERT(!all.empty());
-  return static_cast<std::size_t>(std::min_element(all.begin(), all.end()) - all.begin());
+Result<std::optional<std::size_t>> Regimes::winner(const SplitSetting& setting,
+                                                   Objective objective) const {
+  NARROWS_TRY(all, costs(setting, {}));
+  std::optional<std::size_t> winner;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!keepsTo(bounds_, all[i])) continue;
+    if (!winner || at(all[i].scores, objective) < at(all[*winner].scores, objective)) winner = i;
+  }
+  return winner;
 }
 
 Result<std::array<double, kKnobs.size()>> Regimes::elasticities(const SplitSetting& setting,

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "narrows/cost/split_pricer.h"
-#include "narrows/explore/objectives.h"
+#include "narrows/explore/explorer.h"
 
 namespace narrows {
 
-/// A design whose frames are measured and whose accuracy is within bounds, free of link and device.
+/// A design whose frames are measured and whose accuracy is good enough, free of link and device.
 struct PricedDesign {
   /// Position among the cuts; nothing when all runs on the node.
   std::optional<std::size_t> cut;
@@ -46,16 +46,17 @@ struct DesignFactors {
 /// Prices designs in any setting over its first link.
 class Regimes {
  public:
-  /// All must outlive it.
+  /// All references must outlive it. That of the drop is no bound here.
   Regimes(const Graph& graph, const std::vector<Cut>& cuts,
-          const std::vector<PricedDesign>& designs)
-      : graph_(&graph), cuts_(&cuts), designs_(&designs) {}
+          const std::vector<PricedDesign>& designs, const DesignBounds& bounds = {})
+      : graph_(&graph), cuts_(&cuts), designs_(&designs), bounds_(bounds) {}
 
-  /// The score of each design, in their order.
+  /// The score of each design, in their order, bounds or not.
   Result<std::vector<double>> scores(const SplitSetting& setting, Objective objective,
                                      const DesignFactors& factors = {}) const;
-  /// The first design of least score. At least one design.
-  Result<std::size_t> winner(const SplitSetting& setting, Objective objective) const;
+  /// The first design of least score among those that keep to the bounds in that setting; nothing
+  /// where none does.
+  Result<std::optional<std::size_t>> winner(const SplitSetting& setting, Objective objective) const;
 
   /// For each knob the elasticity of a design's score: by how many percent it changes when the knob
   /// is turned up by one, a central difference in logarithms. A design with score 0 has 0.
@@ -64,14 +65,19 @@ class Regimes {
                                                          std::size_t design) const;
 
   /// The factor from 1 to `limit` (or from 1 down to it) at which the winner becomes another one,
-  /// to 1 %; nothing when it stays. By bisection, so of several changes one is found.
+  /// or there is none any more, to 1 %; nothing when it stays. By bisection, so of several changes
+  /// one is found.
   Result<std::optional<double>> breakEven(const SplitSetting& setting, Objective objective,
                                           Knob knob, double limit) const;
 
  private:
+  Result<std::vector<DesignCost>> costs(const SplitSetting& setting,
+                                        const DesignFactors& factors) const;
+
   const Graph* graph_;
   const std::vector<Cut>* cuts_;
   const std::vector<PricedDesign>* designs_;
+  DesignBounds bounds_;
 };
 
 }  // namespace narrows

@@ -49,6 +49,30 @@ TEST_F(RegimesTest, SlowLinksFavourTheNodeAndFastOnesTheServer) {
   EXPECT_NE(*fast, 0u);
 }
 
+/// The node alone has most memory and no bytes; pool3 has few bytes.
+TEST_F(RegimesTest, OnlyDesignsWithinTheBoundsWin) {
+  const auto winner = [&](const DesignBounds& bounds, double rate) {
+    const Regimes bounded(graph_, cuts_, designs_, bounds);
+    const auto found = bounded.winner(turned(setting_, Knob::link_rate, rate), Objective::latency);
+    EXPECT_TRUE(found.ok());
+    return found.ok() ? *found : std::nullopt;
+  };
+  DesignBounds bounds;
+  EXPECT_EQ(winner(bounds, 1e-3), 0u);
+  bounds.memory = 1;
+  EXPECT_EQ(winner(bounds, 1e-3), 1u);
+  bounds.bytes = 5000;
+  EXPECT_EQ(winner(bounds, 1e-3), std::nullopt);
+  bounds = {};
+  bounds.latency = 1e-9;
+  EXPECT_EQ(winner(bounds, 1), std::nullopt);
+  // The bound of the latency holds where the link is fast enough.
+  bounds = {};
+  bounds.latency = (*regimes_->scores(setting_, Objective::latency))[0] * 0.99;
+  EXPECT_EQ(winner(bounds, 1e-3), std::nullopt);
+  EXPECT_NE(winner(bounds, 1e4), std::nullopt);
+}
+
 TEST_F(RegimesTest, ElasticitiesOfLatencyAddUpToMinusOne) {
   // All of the latency is either the node's, the server's or the link's; the link's part falls with
   // the rate and grows with the bytes.
