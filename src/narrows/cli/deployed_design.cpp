@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "narrows/base/file.h"
 #include "narrows/base/median.h"
@@ -194,15 +194,22 @@ void print(const DeployedOptions& options, const DesignPromise& promise, const D
 }  // namespace
 
 Seconds latencyError(const SplitPricer& pricer, const DesignCost& cost) {
-  const auto predicted = [](const DeviceModel& device, const std::optional<ComputeModel>& compute,
-                            Seconds time) {
-    const bool by_predictor = compute && !compute->fromTable() && device.predictor;
-    if (!by_predictor || !device.predictor->error_percent) return Seconds();
-    return *device.predictor->error_percent / 100 * time;
+  constexpr double kLeast = kLatencyErrorPercent / 100;
+  const auto share = [](const DeviceModel& device, const std::optional<ComputeModel>& compute) {
+    double error = kLeast;
+    if (device.timing) {
+      // Nobody knows at which pace pictures will come.
+      const double pace = std::fabs(1 - device.timing->at_once);
+      error = std::max({error, device.timing->spread, pace});
+    }
+    if (compute && !compute->fromTable() && device.predictor && device.predictor->error_percent)
+      error = std::max(error, *device.predictor->error_percent / 100);
+    return error;
   };
-  return std::max(kLatencyErrorPercent / 100 * Seconds(at(cost.scores, Objective::latency)),
-                  predicted(pricer.node(), pricer.nodeCompute(), cost.node_compute) +
-                      predicted(pricer.server(), pricer.serverCompute(), cost.server_compute));
+  const Seconds rest =
+      Seconds(at(cost.scores, Objective::latency)) - cost.node_compute - cost.server_compute;
+  return kLeast * rest + share(pricer.node(), pricer.nodeCompute()) * cost.node_compute +
+         share(pricer.server(), pricer.serverCompute()) * cost.server_compute;
 }
 
 Result<DesignPromise> parsePromise(const std::string& figures) {
@@ -214,31 +221,21 @@ Result<DesignPromise> parsePromise(const std::string& figures) {
   DesignPromise promise;
   if (!json.contains("link") || !json["link"].is_string()) return wrong("link", "a name");
   promise.link = json["link"].get<std::string>();
-  double latency = 0;
-  double energy = 0;
-  std::array<double, 5> times{};
-  const std::array<std::pair<const char*, double*>, 10> numbers{
-      {{"latency_s", &latency},
-       {"node_j", &energy},
-       {"bytes", &promise.bytes},
-       {"bytes_error", &promise.bytes_error},
-       {"accuracy_percent", &promise.accuracy_percent},
-       {"latency_error_s", &times[0]},
-       {"node_s", &times[1]},
-       {"coding_s", &times[2]},
-       {"link_s", &times[3]},
-       {"server_s", &times[4]}}};
-  for (const auto& [key, value] : numbers) {
+  const auto read = [&](const char* key, auto& quantity) -> Status {
     if (!json.contains(key) || !json[key].is_number()) return wrong(key, "a number");
-    *value = json[key].get<double>();
-  }
-  promise.latency = Seconds(latency);
-  promise.energy = Joules(energy);
-  promise.latency_error = Seconds(times[0]);
-  promise.node = Seconds(times[1]);
-  promise.coding = Seconds(times[2]);
-  promise.link_time = Seconds(times[3]);
-  promise.server = Seconds(times[4]);
+    quantity = std::remove_reference_t<decltype(quantity)>(json[key].get<double>());
+    return {};
+  };
+  NARROWS_CHECK(read("latency_s", promise.latency));
+  NARROWS_CHECK(read("node_j", promise.energy));
+  NARROWS_CHECK(read("bytes", promise.bytes));
+  NARROWS_CHECK(read("bytes_error", promise.bytes_error));
+  NARROWS_CHECK(read("accuracy_percent", promise.accuracy_percent));
+  NARROWS_CHECK(read("latency_error_s", promise.latency_error));
+  NARROWS_CHECK(read("node_s", promise.node));
+  NARROWS_CHECK(read("coding_s", promise.coding));
+  NARROWS_CHECK(read("link_s", promise.link_time));
+  NARROWS_CHECK(read("server_s", promise.server));
   return promise;
 }
 

@@ -32,8 +32,10 @@ struct DesignPromise {
   Seconds server;
 };
 
-/// The stated error of a design's latency: 10 % (what the model keeps to, docs/cost-model.md), or
-/// the error that profiles state of the predictors that priced it, when that is more.
+/// The stated error of a design's latency: 10 % (what the model keeps to, docs/cost-model.md), and
+/// for computing what a device's profile states, when that is more: how far its times lie from each
+/// other, how far they lie from those without rest, or the error of the predictor that priced the
+/// design.
 Seconds latencyError(const SplitPricer& pricer, const DesignCost& cost);
 
 /// Fails on anything but the figures that `explore` writes.

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "narrows/base/median.h"
 #include "narrows/cli/cut_choice.h"
 #include "narrows/cost/device_fit.h"
 #include "narrows/eval/layer_timer.h"
@@ -44,7 +45,7 @@ std::vector<Tensor> cloned(const std::vector<Tensor>& tensors) {
 
 Result<TimedNetwork> prepare(const Engine& engine, const NamedGraph& model,
                              const HostProfileOptions& options) {
-  const LayerTimerOptions how{options.threads, options.precision};
+  const LayerTimerOptions how{options.threads, options.precision, options.rest};
   TimedNetwork network;
   network.name = model.name;
   NARROWS_CHECK(addPiece(engine, how, {"whole", {}, 0, {}, {}}, model.graph,
@@ -103,11 +104,26 @@ NetworkSample sampleOf(const TimedNetwork& network) {
     const PieceTerms terms(piece.graph);
     PieceSample& added = sample.pieces.emplace_back();
     added.terms = terms.whole();
-    added.time = piece.timer.times().whole;
-    for (const PartTime& part : piece.timer.times().parts)
+    const LayerTimes times = piece.timer.times();
+    added.time = times.whole;
+    for (const PartTime& part : times.parts)
       added.layers.push_back({terms.of(part.nodes), part.time});
   }
   return sample;
+}
+
+/// How far from each other the times of a piece were: medians over all pieces.
+TimingFigures timingOf(std::span<const TimedNetwork> networks, Seconds rest) {
+  std::vector<double> spreads;
+  std::vector<double> at_once;
+  for (const TimedNetwork& network : networks) {
+    for (const TimedPiece& piece : network.pieces) {
+      const LayerTimes times = piece.timer.times();
+      spreads.push_back(times.spread);
+      if (times.whole > Seconds()) at_once.push_back(times.at_once / times.whole);
+    }
+  }
+  return {rest, median(std::move(spreads)), median(std::move(at_once))};
 }
 
 std::string processorName() {
@@ -125,7 +141,8 @@ LayerTable tableOf(const TimedNetwork& network, const std::string& source) {
   table.network = network.name;
   table.ground = Ground::measured;
   table.source = source;
-  for (const PartTime& part : whole.timer.times().parts) {
+  const LayerTimes times = whole.timer.times();
+  for (const PartTime& part : times.parts) {
     LayerFigure row;
     row.time = part.time;
     for (const std::string& name : part.nodes) {
@@ -151,7 +168,8 @@ DeviceModel profileOf(const HostProfileOptions& options, const Engine& engine, D
       fmt::format("{}, {}, {} thread{}, {}", processorName(), engine.name(), options.threads,
                   options.threads == 1 ? "" : "s", toString(options.precision));
   const std::string source =
-      fmt::format("narrows profile, {}, least of {} runs", setting, options.runs);
+      fmt::format("narrows profile, {}, median of {} runs after {:g} ms of rest each", setting,
+                  options.runs, toMilliseconds(options.rest));
   const std::string fitted =
       fmt::format("non-negative least squares of relative errors over {} parts of {} networks; {}",
                   layers, networks.size(), source);
@@ -168,6 +186,14 @@ DeviceModel profileOf(const HostProfileOptions& options, const Engine& engine, D
   state(device, "compute.op_us", fit.rates.op.value() * 1e6, "us", Ground::derived, fitted);
   state(device, "coding.slowdown", 1, "times", Ground::assumed,
         "coding times are measured where narrows runs: this host");
+  device.timing = timingOf(networks, options.rest);
+  state(device, "timing.rest_ms", toMilliseconds(options.rest), "ms", Ground::measured, source);
+  state(
+      device, "timing.spread_percent", 100 * device.timing->spread, "%", Ground::measured,
+      "half of what lies between first and last decile of a piece's times, median of the pieces; " +
+          source);
+  state(device, "timing.at_once_percent", 100 * device.timing->at_once, "%", Ground::measured,
+        "a piece that runs again at once, median of the pieces; " + source);
   device.predictor = std::move(fit.predictor);
   device.predictor->source = fitted;
   for (const TimedNetwork& network : networks) device.tables.push_back(tableOf(network, source));

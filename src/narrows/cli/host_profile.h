@@ -21,6 +21,8 @@ struct HostProfileOptions {
   Precision precision = Precision::f32;
   /// Of each piece, in turn.
   std::size_t runs = 20;
+  /// Before each run.
+  Seconds rest = milliseconds(20);
   /// Places where each network is cut, evenly spread over its MACs.
   std::size_t cuts = 4;
   /// Of the inputs.

@@ -31,6 +31,7 @@ TEST_P(HostProfileTest, PricesWhatWasMeasured) {
   HostProfileOptions options;
   options.precision = GetParam() ? Precision::int8 : Precision::f32;
   options.runs = 5;
+  options.rest = milliseconds(1);
   options.cuts = 2;
   std::size_t steps = 0;
   auto profile = measureHost(**engine, networks, options, [&] { ++steps; });
@@ -40,6 +41,9 @@ TEST_P(HostProfileTest, PricesWhatWasMeasured) {
   auto read = parseDeviceModel(formatDeviceModel(profile->device), "written");
   ASSERT_TRUE(read.ok()) << read.error().message;
   EXPECT_TRUE(read->predictor->error_percent.has_value());
+  ASSERT_TRUE(read->timing.has_value());
+  EXPECT_EQ(read->timing->rest, options.rest);
+  EXPECT_GT(read->timing->at_once, 0);
   for (std::size_t n = 0; n < networks.size(); ++n) {
     const Graph& graph = networks[n].graph;
     auto model = ComputeModel::create(*read, graph);

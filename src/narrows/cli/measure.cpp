@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "narrows/base/file.h"
+#include "narrows/base/median.h"
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
@@ -25,10 +26,10 @@
 #include "narrows/cli/shaped_network.h"
 #include "narrows/cli/split_recipe.h"
 #include "narrows/cli/stop_signal.h"
-#include "narrows/engine/part_clock.h"
 #include "narrows/eval/calibration.h"
 #include "narrows/eval/frame_meter.h"
 #include "narrows/eval/piece_runner.h"
+#include "narrows/eval/rested_times.h"
 #include "narrows/plan/split.h"
 
 namespace narrows {
@@ -55,7 +56,7 @@ struct MeasureOptions {
   OutputOptions output;
 };
 
-/// What is done once for each picture or frame on this host; least of some times.
+/// What is done once for each picture or frame on this host.
 struct HostWork {
   Seconds prepare;
   Seconds encode;
@@ -88,28 +89,14 @@ struct Report {
   std::vector<PlanRun> runs;
 };
 
-class Least {
- public:
-  template <class Work>
-  Status time(Work&& work) {
-    const Seconds start = runMoment(1);
-    NARROWS_CHECK(work());
-    least_ = std::min(least_, (runMoment(1) - start).value());
-    return {};
-  }
-  Seconds value() const { return Seconds(least_); }
-
- private:
-  double least_ = HUGE_VAL;
-};
-
-/// Times what the profiles do not say: preparing the picture, coding, and the request around it.
+/// Times what the profiles do not say: preparing the picture and coding, each time after `rest`,
+/// and the request around it.
 Result<HostWork> measureHostWork(const MeasureOptions& options, const fs::path& picture,
                                  const Graph& node, const ModelDescription& description,
-                                 std::span<const FeatureInterface> interfaces) {
+                                 std::span<const FeatureInterface> interfaces, Seconds rest) {
   NARROWS_TRY(file, readFile(picture));
   Tensor input;
-  Least prepare;
+  RestedTimes prepare(rest);
   for (std::size_t i = 0; i < options.pictures; ++i) {
     NARROWS_CHECK(prepare.time([&]() -> Status {
       NARROWS_TRY(image, decodeImage(file));
@@ -123,21 +110,23 @@ Result<HostWork> measureHostWork(const MeasureOptions& options, const fs::path& 
   const TensorView view = input.view();
   NARROWS_TRY(maps, runner.run({&view, 1}));
   HostWork work;
-  work.prepare = prepare.value();
-  std::size_t bytes = 0;
+  work.prepare = prepare.middle();
+  NARROWS_TRY(meter, FrameMeter::create(interfaces));
+  // The first frame makes buffers.
+  NARROWS_CHECK(meter.measure(maps, 0));
+  std::vector<double> encode;
+  std::vector<double> decode;
   for (std::size_t i = 0; i < options.pictures; ++i) {
-    NARROWS_TRY(meter, FrameMeter::create(interfaces));
-    // The first frame makes buffers.
-    NARROWS_CHECK(meter.measure(maps, 0));
-    const FrameStatistics first = meter.statistics();
-    NARROWS_CHECK(meter.measure(maps, 1));
-    const Seconds encode = meter.statistics().encode_time - first.encode_time;
-    const Seconds decode = meter.statistics().decode_time - first.decode_time;
-    if (i == 0 || encode < work.encode) work.encode = encode;
-    if (i == 0 || decode < work.decode) work.decode = decode;
-    bytes = static_cast<std::size_t>(meter.statistics().meanBytes());
+    const FrameStatistics before = meter.statistics();
+    restFor(rest);
+    NARROWS_CHECK(meter.measure(maps, static_cast<std::uint32_t>(i + 1)));
+    encode.push_back((meter.statistics().encode_time - before.encode_time).value());
+    decode.push_back((meter.statistics().decode_time - before.decode_time).value());
   }
-  NARROWS_TRY(message, timeMessage(bytes, options.pictures));
+  work.encode = Seconds(median(std::move(encode)));
+  work.decode = Seconds(median(std::move(decode)));
+  NARROWS_TRY(message, timeMessage(static_cast<std::size_t>(meter.statistics().meanBytes()),
+                                   options.pictures));
   work.message = message;
   return work;
 }
@@ -150,7 +139,7 @@ void addMessage(Seconds message, SplitSetting& setting) {
   }
 }
 
-/// A folder with one picture many times, so that the least time is that of the same work.
+/// A folder with one picture many times, so that all times are those of the same work.
 Status fillFolder(const fs::path& picture, std::size_t count, const fs::path& folder) {
   std::error_code code;
   fs::create_directory(folder, code);
@@ -218,7 +207,7 @@ class Measurement {
     NARROWS_TRY(interfaces, fitInterfaces(cut));
     NARROWS_TRY(split, splitAt(model_->graph, cut, interfaces));
     NARROWS_TRY(work, measureHostWork(options_, data_.items[0].image, split.pieces[0], description_,
-                                      interfaces));
+                                      interfaces, rest()));
     Bundle bundle;
     bundle.name = model_->name;
     bundle.plan = std::move(split.plan);
@@ -237,7 +226,7 @@ class Measurement {
       addMessage(work.message, setting);
       if (network_) NARROWS_CHECK(network_->setRate(found.up));
       NARROWS_TRY(pictures, real.run(work_->path() / "pictures", link));
-      const RealLatency measured = leastOf(pictures);
+      const RealLatency measured = medianOf(pictures);
       setting.answer = measured.reply;
       NARROWS_TRY(pricer, SplitPricer::create(std::move(setting), model_->graph));
       NARROWS_TRY(prices, pricer.forCut(cut, {}));
@@ -254,6 +243,9 @@ class Measurement {
     fs::remove_all(path, code);
     return {};
   }
+
+  /// As the node's profile was measured.
+  Seconds rest() const { return setting_.node->timing ? setting_.node->timing->rest : Seconds(); }
 
   Result<LinkModel> findLink(const std::string& text) const {
     for (std::size_t i = 0; i < options_.cost.links.size(); ++i) {
@@ -325,7 +317,7 @@ void print(const MeasureOptions& options, const Report& report) {
   fmt::print("{}", table.text(options.output.format()));
   if (options.output.csv) return;
   fmt::print(
-      "\nLatency: from the picture's file to the answer, least of {} pictures ({}: "
+      "\nLatency: from the picture's file to the answer, median of {} pictures ({}: "
       "{}).\nPredicted: "
       "the profiles' computing and messages, the link's model; preparation and coding as measured "
       "here.\n{} of "

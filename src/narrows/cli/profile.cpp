@@ -25,6 +25,7 @@ struct ProfileCommand {
   std::string dtype = "f32";
   std::string output;
   std::size_t exchanges = 60;
+  double rest_ms = toMilliseconds(HostProfileOptions().rest);
   HostProfileOptions host;
   OutputOptions format;
 };
@@ -65,6 +66,9 @@ void print(const ProfileCommand& command, const HostProfile& profile) {
     document["name"] = profile.device.name;
     document["summary"] = profile.device.summary;
     document["runs"] = command.host.runs;
+    document["rest_ms"] = command.rest_ms;
+    document["spread_percent"] = 100 * profile.device.timing->spread;
+    document["at_once_percent"] = 100 * profile.device.timing->at_once;
     document["seed"] = command.host.seed;
     document["median_error_percent"] = nullptr;
     if (error) document["median_error_percent"] = *error;
@@ -82,9 +86,13 @@ void print(const ProfileCommand& command, const HostProfile& profile) {
     fmt::print("\nA message and its answer: {:.3f} ms and {:.2f} ns a byte for each side.\n",
                toMilliseconds(exchange.time), exchange.per_byte.value() * 1e9);
   }
-  fmt::print("\n{} (measured here, least of {} runs{}, inputs drawn with seed {}).\n",
-             profile.device.summary, command.host.runs,
-             command.host.threads == 1 ? ", processor time" : "", command.host.seed);
+  const TimingFigures& timing = *profile.device.timing;
+  fmt::print(
+      "\n{} (measured here, median of {} runs after {:g} ms of rest each{}, inputs drawn with seed "
+      "{}).\nFirst to last decile of a piece: +-{:.1f} %. At once again it takes {:.0f} %.\n",
+      profile.device.summary, command.host.runs, command.rest_ms,
+      command.host.threads == 1 ? ", processor time" : "", command.host.seed, 100 * timing.spread,
+      100 * timing.at_once);
   if (error) {
     fmt::print("Predicted: by the layers of the other networks. Median error {:.1f} %.\n", *error);
   } else {
@@ -163,8 +171,13 @@ int runProfile(std::span<const std::string> arguments) {
                  "What is multiplied: f32, bf16, or int8, integers of 8 bits")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}))
       ->capture_default_str();
-  app.add_option("--runs", command.host.runs, "Runs of each piece; the least time counts")
+  app.add_option("--runs", command.host.runs, "Runs of each piece; the median time counts")
       ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app.add_option("--rest-ms", command.rest_ms,
+                 "Rest before each run, as between pictures (0: none, for a device that is always "
+                 "busy)")
+      ->check(CLI::Range(0.0, 10'000.0))
       ->capture_default_str();
   app.add_option(
          "--exchanges", command.exchanges,
@@ -181,6 +194,7 @@ int runProfile(std::span<const std::string> arguments) {
   if (const auto outcome = parser.parse(arguments); outcome != Arguments::Outcome::run)
     return Arguments::exitCode(outcome);
   command.host.precision = *parsePrecision(command.dtype);
+  command.host.rest = milliseconds(command.rest_ms);
   if (const Status status = profileHost(command); !status.ok())
     return reportFailure("profile", status.error());
   return kExitOk;

@@ -42,10 +42,11 @@ Result<std::vector<RealLatency>> readRecords(const std::filesystem::path& path) 
 
 }  // namespace
 
-RealLatency leastOf(const std::vector<RealLatency>& pictures) {
-  return *std::min_element(
-      pictures.begin(), pictures.end(),
-      [](const RealLatency& a, const RealLatency& b) { return a.total < b.total; });
+RealLatency medianOf(std::vector<RealLatency> pictures) {
+  const auto middle = pictures.begin() + static_cast<std::ptrdiff_t>(pictures.size() / 2);
+  std::nth_element(pictures.begin(), middle, pictures.end(),
+                   [](const RealLatency& a, const RealLatency& b) { return a.total < b.total; });
+  return *middle;
 }
 
 Result<RealRun> RealRun::start(const std::filesystem::path& bundle, const ShapedNetwork* network,

@@ -33,8 +33,9 @@ struct RealLatency {
   Seconds between() const { return total - node - encode - server; }
 };
 
-/// The picture that took least. At least one.
-RealLatency leastOf(const std::vector<RealLatency>& pictures);
+/// The picture whose latency is the median, of an even number the longer one in the middle. At
+/// least one.
+RealLatency medianOf(std::vector<RealLatency> pictures);
 
 /// `narrows serve` for one bundle, and runs of `narrows node` against it, one picture at a time.
 /// Each process uses one thread.

@@ -51,6 +51,17 @@ struct ExchangeRates {
   Seconds of(Bytes message) const { return time + message.value() * per_byte; }
 };
 
+/// How the times of a device's tables were taken, and how far from each other they were.
+struct TimingFigures {
+  /// Before each run.
+  Seconds rest;
+  /// Half the distance between first and last decile of a piece's times, as a share of their
+  /// median.
+  double spread = 0;
+  /// What a piece takes that runs again at once, as a share of the same.
+  double at_once = 1;
+};
+
 /// How fast a device computes and what it draws.
 struct DeviceModel {
   std::string name;
@@ -71,6 +82,8 @@ struct DeviceModel {
   double coding_slowdown = 1;
   /// 0 where a profile does not say.
   ExchangeRates exchange;
+  /// Absent where a profile does not say.
+  std::optional<TimingFigures> timing;
   /// What pieces may take, in bytes.
   std::optional<double> memory;
   /// Every figure that the profile states but the table, in its order.

@@ -285,6 +285,18 @@ Status readExchange(Section section, DeviceModel& device) {
   return section.finish();
 }
 
+Status readTiming(Section section, DeviceModel& device) {
+  constexpr Limits kPercent{0, 1e6};
+  constexpr double kOfPercent = 0.01;
+  FigureReader figures(section, device.figures);
+  TimingFigures timing;
+  NARROWS_CHECK(figures.read("rest_ms", "ms", kTime, kMilli, timing.rest, Need::required));
+  NARROWS_CHECK(figures.read("spread_percent", "%", kPercent, kOfPercent, timing.spread));
+  NARROWS_CHECK(figures.read("at_once_percent", "%", kPercent, kOfPercent, timing.at_once));
+  device.timing = timing;
+  return section.finish();
+}
+
 Status readRates(Section section, DeviceModel& device) {
   FigureReader figures(section, device.figures);
   ComputeRates rates;
@@ -363,6 +375,7 @@ Result<DeviceModel> readDevice(const toml::table& root, std::string_view origin)
   NARROWS_TRY(compute, section.section("compute", Need::optional));
   NARROWS_TRY(coding, section.section("coding", Need::optional));
   NARROWS_TRY(exchange, section.section("exchange", Need::optional));
+  NARROWS_TRY(timing, section.section("timing", Need::optional));
   NARROWS_TRY(memory, section.section("memory", Need::optional));
   NARROWS_TRY(table, section.section("table", Need::optional));
   NARROWS_TRY(predictor, section.section("predictor", Need::optional));
@@ -382,6 +395,7 @@ Result<DeviceModel> readDevice(const toml::table& root, std::string_view origin)
     NARROWS_CHECK(coding->finish());
   }
   if (exchange) NARROWS_CHECK(readExchange(*exchange, device));
+  if (timing) NARROWS_CHECK(readTiming(*timing, device));
   if (memory) {
     FigureReader figures(*memory, device.figures);
     NARROWS_CHECK(figures.read("bytes", "B", {1, 1e18}, 1, device.memory, Need::required));

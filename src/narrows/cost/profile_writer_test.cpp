@@ -36,7 +36,10 @@ DeviceModel drawnDevice(const Graph& graph) {
                     {"compute.macs_per_s", 7e10, "MAC/s", Ground::derived, "y"},
                     {"compute.op_us", 1, "us", Ground::assumed, "z"},
                     {"exchange.ms", 0.5, "ms", Ground::measured, "u"},
-                    {"exchange.ns_per_byte", 4, "ns/B", Ground::measured, "v"}};
+                    {"exchange.ns_per_byte", 4, "ns/B", Ground::measured, "v"},
+                    {"timing.rest_ms", 20, "ms", Ground::measured, "w"},
+                    {"timing.spread_percent", 6.5, "%", Ground::measured, "w"},
+                    {"timing.at_once_percent", 80, "%", Ground::measured, "w"}};
   device.predictor = TimePredictor();
   device.predictor->source = "prices";
   device.predictor->error_percent = 3.25;
@@ -63,6 +66,10 @@ TEST(ProfileWriter, WritesWhatTheReaderReads) {
   // 0.5 ms and 4 ns for each of 1,000 B.
   EXPECT_DOUBLE_EQ(read->exchange.of(Bytes(1000)).value(), 0.504e-3);
   EXPECT_EQ(read->rates->macs_per_s, 7e10);
+  ASSERT_TRUE(read->timing.has_value());
+  EXPECT_DOUBLE_EQ(toMilliseconds(read->timing->rest), 20);
+  EXPECT_DOUBLE_EQ(read->timing->spread, 0.065);
+  EXPECT_DOUBLE_EQ(read->timing->at_once, 0.8);
   EXPECT_FALSE(read->compute_power.has_value());
   ASSERT_TRUE(read->predictor.has_value());
   EXPECT_EQ(read->predictor->error_percent, 3.25);

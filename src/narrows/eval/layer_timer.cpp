@@ -1,16 +1,28 @@
 #include "narrows/eval/layer_timer.h"
 
 #include <algorithm>
-#include <limits>
+#include <cmath>
 #include <random>
 
+#include "narrows/base/median.h"
 #include "narrows/engine/calibration.h"
 #include "narrows/engine/part_clock.h"
+#include "narrows/eval/rested_times.h"
 
 namespace narrows {
 namespace {
 
-constexpr Seconds kNever(std::numeric_limits<double>::infinity());
+/// Half the distance between first and last decile, as a share of the median; 0 where that is 0.
+double spreadOf(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto last = static_cast<double>(values.size() - 1);
+  const auto quantile = [&](double share) {
+    return values[static_cast<std::size_t>(std::lround(share * last))];
+  };
+  constexpr double kFirst = 0.1;
+  const double middle = median(values);
+  return middle > 0 ? (quantile(1 - kFirst) - quantile(kFirst)) / (2 * middle) : 0;
+}
 
 }  // namespace
 
@@ -30,7 +42,7 @@ Result<LayerTimer> LayerTimer::create(const Engine& engine, const Graph& graph,
                                       std::vector<Tensor> inputs,
                                       const LayerTimerOptions& options) {
   LayerTimer timer;
-  timer.threads_ = options.threads;
+  timer.options_ = options;
   timer.inputs_ = std::move(inputs);
   timer.sources_.assign(timer.inputs_.begin(), timer.inputs_.end());
   EngineOptions how;
@@ -45,37 +57,43 @@ Result<LayerTimer> LayerTimer::create(const Engine& engine, const Graph& graph,
   timer.program_ = std::move(program);
   for (const TensorType& type : timer.program_->outputTypes()) timer.outputs_.emplace_back(type);
   for (Tensor& output : timer.outputs_) timer.targets_.push_back(output.mutableView());
-  for (const ProgramPart& part : timer.program_->parts())
-    timer.least_.parts.push_back({part.nodes, kNever});
-  timer.now_.resize(timer.least_.parts.size());
-  timer.least_.whole = kNever;
+  for (const ProgramPart& part : timer.program_->parts()) timer.nodes_.push_back(part.nodes);
+  timer.now_.resize(timer.nodes_.size());
+  timer.parts_.resize(timer.nodes_.size());
   return timer;
 }
 
-Status LayerTimer::runWhole() {
-  const Seconds start = runMoment(threads_);
+Status LayerTimer::runWhole(std::vector<double>& seconds) {
+  const Seconds start = runMoment(options_.threads);
   NARROWS_CHECK(program_->run(sources_, targets_));
-  least_.whole = std::min(least_.whole, runMoment(threads_) - start);
-  ++least_.runs;
+  seconds.push_back((runMoment(options_.threads) - start).value());
   return {};
 }
 
 Status LayerTimer::runParts() {
   std::fill(now_.begin(), now_.end(), Seconds());
   NARROWS_CHECK(program_->runTimed(sources_, targets_, now_));
-  for (std::size_t i = 0; i < now_.size(); ++i)
-    least_.parts[i].time = std::min(least_.parts[i].time, now_[i]);
+  for (std::size_t i = 0; i < now_.size(); ++i) parts_[i].push_back(now_[i].value());
   return {};
 }
 
 Status LayerTimer::run() {
-  NARROWS_CHECK(runWhole());
+  restFor(options_.rest);
+  NARROWS_CHECK(runWhole(whole_));
+  NARROWS_CHECK(runWhole(at_once_));
+  restFor(options_.rest);
   return runParts();
 }
 
-const LayerTimes& LayerTimer::times() const {
-  NARROWS_ASSERT(least_.runs > 0);
-  return least_;
+LayerTimes LayerTimer::times() const {
+  NARROWS_ASSERT(!whole_.empty());
+  LayerTimes times;
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    times.parts.push_back({nodes_[i], Seconds(median(parts_[i]))});
+  times.whole = Seconds(median(whole_));
+  times.at_once = Seconds(median(at_once_));
+  times.spread = spreadOf(whole_);
+  return times;
 }
 
 }  // namespace narrows

@@ -18,6 +18,8 @@ struct LayerTimerOptions {
   std::size_t threads = 1;
   /// Ranges of integers are those of the inputs.
   Precision precision = Precision::f32;
+  /// Before each run (see `restFor`).
+  Seconds rest;
 };
 
 /// f32 inputs with elements uniform in [0, 1), others all 0.
@@ -29,14 +31,17 @@ struct PartTime {
   Seconds time;
 };
 
-/// What a graph takes on this host. Each time is the least over the runs: whatever is above it is
-/// other work on the machine. With one thread they are processor times of that thread.
+/// What a graph takes on this host, medians over the runs. With one thread they are processor times
+/// of that thread.
 struct LayerTimes {
   /// In the order of the run.
   std::vector<PartTime> parts;
   /// Of a whole run without clocks between its parts.
   Seconds whole;
-  std::size_t runs = 0;
+  /// Of a whole run that follows another one at once.
+  Seconds at_once;
+  /// Half the distance between the first and the last decile of `whole`, as a share of it.
+  double spread = 0;
 };
 
 /// Runs a graph again and again and notes how long its parts take. Several timers that take turns
@@ -48,25 +53,28 @@ class LayerTimer {
   static Result<LayerTimer> create(const Engine& engine, const Graph& graph,
                                    std::vector<Tensor> inputs, const LayerTimerOptions& options);
 
-  /// Runs it twice: as a whole and part by part.
+  /// Runs it three times: as a whole, at once again, and part by part.
   Status run();
   /// Asserts that there was a run.
-  const LayerTimes& times() const;
+  LayerTimes times() const;
   /// Of the last run.
   const std::vector<Tensor>& outputs() const { return outputs_; }
 
  private:
   LayerTimer() = default;
-  Status runWhole();
+  Status runWhole(std::vector<double>& seconds);
   Status runParts();
 
   std::unique_ptr<Program> program_;
-  std::size_t threads_ = 1;
+  LayerTimerOptions options_;
   std::vector<Tensor> inputs_, outputs_;
   std::vector<TensorView> sources_;
   std::vector<MutableTensorView> targets_;
-  std::vector<Seconds> now_;  // of one run, by part
-  LayerTimes least_;
+  std::vector<std::vector<std::string>> nodes_;  // by part
+  std::vector<Seconds> now_;                     // of one run, by part
+  // Seconds of each run.
+  std::vector<double> whole_, at_once_;
+  std::vector<std::vector<double>> parts_;  // by part
 };
 
 }  // namespace narrows
