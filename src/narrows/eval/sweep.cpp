@@ -115,13 +115,15 @@ class SlowFrames {
           const std::size_t q = job % quantizers;
           const std::vector<TensorView> maps(picture.tensors.begin(), picture.tensors.end());
           const auto sequence = static_cast<std::uint32_t>(picture.index);
-          // The first coder's frames are counted already.
-          NARROWS_TRY(first, FrameMeter::create(fitted_->interfaces[q][0]));
-          NARROWS_CHECK(first.measure(maps, sequence));
+          // The first coder's frames are counted already; packing gives their maps for less.
+          std::vector<FeatureInterface> interfaces = fitted_->interfaces[q][0];
+          for (FeatureInterface& interface : interfaces) interface.coder = {};
+          NARROWS_TRY(packed, FrameMeter::create(interfaces));
+          NARROWS_CHECK(packed.measure(maps, sequence));
           for (const std::size_t c : coders_) {
             FrameMeter& meter = workers[worker].meters[q][c];
             NARROWS_CHECK(meter.measure(maps, sequence));
-            NARROWS_CHECK(sameMaps(*fitted_, first, meter, c));
+            NARROWS_CHECK(sameMaps(*fitted_, packed, meter, c));
           }
           return {};
         });
@@ -164,6 +166,7 @@ Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
   Sweep sweep(engine, graph, description, data, options);
   ThreadPool pool(options.threads);
   NARROWS_TRY(predictors, makePredictors(engine, graph, description, pool.size()));
+  sweep.predictors_ = std::move(predictors);
   std::vector<Prediction> predictions(data.items.size());
   std::vector<std::size_t> file_bytes(data.items.size());
   std::vector<Seconds> times(pool.size());
@@ -175,7 +178,7 @@ Result<Sweep> Sweep::create(const Engine& engine, const Graph& graph,
         const Tensor input = normalizeImage(picture.image, preprocessing);
         const TensorView view = input.view();
         const Seconds start = runMoment(1);
-        NARROWS_TRY(prediction, predictors[worker].predict({&view, 1}, picture.original));
+        NARROWS_TRY(prediction, sweep.predictors_[worker].predict({&view, 1}, picture.original));
         times[worker] += runMoment(1) - start;
         predictions[index] = std::move(prediction);
         shared.step();
@@ -318,7 +321,6 @@ Result<CutSweep> Sweep::measureCut(const FittedCut& fitted, const CutScope& scop
 
 Result<ImageSweep> Sweep::measureImage(const ImageInterface& interface, const Progress& progress) {
   ThreadPool pool(options_.threads);
-  NARROWS_TRY(predictors, makePredictors(*engine_, *graph_, *description_, pool.size()));
   const std::size_t count = data_->items.size();
   std::vector<Prediction> predictions(count);
   std::vector<FrameStatistics> statistics(pool.size());
@@ -346,7 +348,7 @@ Result<ImageSweep> Sweep::measureImage(const ImageInterface& interface, const Pr
     statistics[worker].add(payload + kFrameHeaderBytes, runMoment(1) - start, Seconds());
     const Tensor input = normalizeImage(received, description_->preprocessing);
     const TensorView view = input.view();
-    NARROWS_TRY(prediction, predictors[worker].predict({&view, 1}, picture.original));
+    NARROWS_TRY(prediction, predictors_[worker].predict({&view, 1}, picture.original));
     predictions[index] = std::move(prediction);
     shared.step();
     return {};

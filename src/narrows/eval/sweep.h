@@ -14,6 +14,7 @@
 #include "narrows/eval/calibration.h"
 #include "narrows/eval/node_maps.h"
 #include "narrows/eval/pictures.h"
+#include "narrows/eval/predictor.h"
 #include "narrows/graph/cuts.h"
 #include "narrows/vision/description.h"
 
@@ -157,6 +158,9 @@ class Sweep {
   const DataSet* data_;
   SweepOptions options_;
   PictureSource pictures_;
+  /// Of the uncut network, one for each worker. While they live the engine keeps its weights
+  /// packed, which those of pieces are.
+  std::vector<Predictor> predictors_;
   SweepBaseline baseline_;
   std::optional<Scorer> scorer_;
 };

@@ -18,16 +18,22 @@ NodeMaps* SweepMeter::mapsOf(std::size_t cut) {
   return &maps_.try_emplace(cut, pictures).first->second;
 }
 
+void SweepMeter::keep(std::size_t cut, const FittedCut& fitted) {
+  for (std::size_t q = 0; q < fitted.interfaces.size(); ++q) {
+    std::vector<FeatureInterface> interfaces = fitted.interfaces[q][0];
+    for (FeatureInterface& interface : interfaces) interface.coder = {};
+    fitted_[{cut, q}] = std::move(interfaces);
+  }
+}
+
 Result<DesignMeter::CutFrames> SweepMeter::frames(std::size_t cut) {
   NARROWS_TRY(fitted,
               sweep_->fitCut(space_->cuts[cut], *calibration_, space_->quantizers, space_->coders));
   NARROWS_TRY(measured, sweep_->measureCut(fitted, {space_->coded_pictures, false, nullptr}));
   CutFrames frames;
   frames.times = {measured.node_time, measured.server_time};
+  keep(cut, fitted);
   for (std::size_t q = 0; q < measured.rows.size(); ++q) {
-    std::vector<FeatureInterface> interfaces = fitted.interfaces[q][0];
-    for (FeatureInterface& interface : interfaces) interface.coder = {};
-    fitted_[{cut, q}] = std::move(interfaces);
     for (std::size_t c = 0; c < measured.rows[q].coders.size(); ++c) {
       const CoderFigures& figures = measured.rows[q].coders[c];
       frames.rows.push_back({names_->cuts[cut], names_->quantizers[q], names_->coders[c],
@@ -42,15 +48,14 @@ Result<DesignMeter::CutFrames> SweepMeter::frames(std::size_t cut) {
 
 Result<AccuracyRow> SweepMeter::accuracy(std::size_t cut, std::size_t quantizer) {
   // A coder loses nothing, so that packing alone gives the accuracy.
-  const std::vector<QuantizerSpec> quantizers{space_->quantizers[quantizer]};
   const std::vector<CoderParams> coders{{CoderKind::raw}};
-  FittedCut fitted{space_->cuts[cut], quantizers, coders, {}};
-  if (const auto known = fitted_.find({cut, quantizer}); known != fitted_.end()) {
-    fitted.interfaces = {{known->second}};
-  } else {
-    NARROWS_TRY(made, sweep_->fitCut(space_->cuts[cut], *calibration_, quantizers, coders));
-    fitted = std::move(made);
+  if (!fitted_.contains({cut, quantizer})) {
+    // Another run coded the cut. Its quantizers all come of one pass over the pictures.
+    NARROWS_TRY(made, sweep_->fitCut(space_->cuts[cut], *calibration_, space_->quantizers, coders));
+    keep(cut, made);
   }
+  const FittedCut fitted{
+      space_->cuts[cut], {space_->quantizers[quantizer]}, coders, {{fitted_.at({cut, quantizer})}}};
   NARROWS_TRY(measured, sweep_->measureCut(fitted, {0, true, mapsOf(cut)}));
   const Accuracy& accuracy = measured.rows[0].accuracy;
   return AccuracyRow{names_->cuts[cut], names_->quantizers[quantizer], accuracy.primary,

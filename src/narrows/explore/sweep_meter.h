@@ -28,6 +28,7 @@ class SweepMeter final : public DesignMeter {
   Result<AccuracyRow> accuracy(std::size_t cut, std::size_t quantizer) override;
 
  private:
+  void keep(std::size_t cut, const FittedCut& fitted);
   /// Where the maps of a cut are kept, or null when they are too large.
   NodeMaps* mapsOf(std::size_t cut);
 
@@ -35,7 +36,7 @@ class SweepMeter final : public DesignMeter {
   PictureSource* calibration_;
   const Space* space_;
   const DesignSpace* names_;
-  /// Interfaces that `frames` has fitted, without their coders; by cut and quantizer.
+  /// Interfaces without their coders, by cut and quantizer.
   std::map<std::pair<std::size_t, std::size_t>, std::vector<FeatureInterface>> fitted_;
   /// Maps of the cuts whose accuracy was asked for, while there is room.
   std::map<std::size_t, NodeMaps> maps_;
