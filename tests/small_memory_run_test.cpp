@@ -25,7 +25,7 @@ namespace narrows::test {
 namespace {
 
 /// What narrows-sequence takes itself; `narrows plan --program-memory` has the same.
-constexpr double kProgram = 14e6;
+constexpr double kProgram = 11e6;
 constexpr double kTolerance = 1e-4;  // of an output's range
 
 struct Case {
@@ -175,7 +175,10 @@ class SmallDevice {
     MemoryPlannerOptions options;
     options.memory = case_.memory;
     options.program = kProgram;
-    options.program_memory = [&](const Graph& piece) { return streamedMemory(*engine_, piece); };
+    const StreamedRun how{hardwareThreads(), static_cast<std::size_t>(options.window)};
+    options.program_memory = [&](const Graph& piece) {
+      return streamedMemory(*engine_, piece, how);
+    };
     auto planning = planWithinMemory(graph_, *group, options);
     if (!planning.ok()) fmt::print("{}\n", planning.error().message);
     NARROWS_ASSERT(planning.ok());

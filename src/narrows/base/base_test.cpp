@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <numeric>
 
 #include "narrows/base/byte_io.h"
+#include "narrows/base/direct_file.h"
 #include "narrows/base/file.h"
 #include "narrows/base/median.h"
 #include "narrows/base/thread_pool.h"
@@ -63,6 +66,28 @@ TEST(File, RoundTripsAndAppearsWhole) {
   EXPECT_FALSE(readFile(directory->path()).ok());
   EXPECT_FALSE(MappedFile::open(directory->path() / "none").ok());
   EXPECT_FALSE(writeFileAtomically(directory->path() / "no" / "b", asBytes("x")).ok());
+}
+
+TEST(DirectFile, ReadsBlocksUpToTheEnd) {
+  auto directory = TemporaryDirectory::create();
+  ASSERT_TRUE(directory.ok());
+  const auto path = directory->path() / "a.bin";
+  ByteVector bytes(3 * DirectFile::kBlock + 17);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 7 >> 3);
+  ASSERT_TRUE(writeFileAtomically(path, bytes).ok());
+  const auto file = DirectFile::open(path);
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  alignas(DirectFile::kBlock) static std::array<std::byte, 3 * DirectFile::kBlock> room;
+  const auto matches = [&](std::size_t offset, std::size_t count) {
+    return std::equal(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(count),
+                      bytes.begin() + static_cast<std::ptrdiff_t>(offset));
+  };
+  EXPECT_EQ(*file->read(0, room), room.size());
+  EXPECT_TRUE(matches(0, room.size()));
+  EXPECT_EQ(*file->read(2 * DirectFile::kBlock, room), DirectFile::kBlock + 17);
+  EXPECT_TRUE(matches(2 * DirectFile::kBlock, DirectFile::kBlock + 17));
+  EXPECT_EQ(*file->read(4 * DirectFile::kBlock, room), 0u);
+  EXPECT_FALSE(DirectFile::open(directory->path() / "none").ok());
 }
 
 TEST(ThreadPool, RunsEveryIndexOnceAndOneWorkerAtATime) {

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
@@ -16,22 +15,13 @@ Result<FilePages> FilePages::open(const std::filesystem::path& path) {
   if (descriptor < 0) {
     return makeError("{}: cannot open: {}", path.string(), std::system_category().message(errno));
   }
-  // What is fetched is told; reading ahead beyond it would take memory that nobody counts.
+  // Reading ahead would take memory that nobody counts.
   ::posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM);
   return FilePages(descriptor);
 }
 
 FilePages::~FilePages() {
   if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-void FilePages::fetch(std::size_t offset, std::size_t size) const {
-  // Linux cuts a request at the size of one of the device's, 128 KiB at least.
-  constexpr std::size_t kRequest = 128 << 10;
-  for (std::size_t done = 0; done < size; done += kRequest) {
-    ::posix_fadvise(descriptor_, static_cast<off_t>(offset + done),
-                    static_cast<off_t>(std::min(kRequest, size - done)), POSIX_FADV_WILLNEED);
-  }
 }
 
 void FilePages::drop(std::size_t offset, std::size_t size) const {

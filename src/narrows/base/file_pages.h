@@ -8,8 +8,8 @@
 
 namespace narrows {
 
-/// The system's cache of one file, for a reader that knows better than the system what it reads
-/// next. Only advice: nothing that is read changes.
+/// The system's cache of one file, for a reader that knows what it does not read again. Only
+/// advice: nothing that is read changes.
 class FilePages {
  public:
   static Result<FilePages> open(const std::filesystem::path& path);
@@ -21,9 +21,7 @@ class FilePages {
   }
   ~FilePages();
 
-  /// Begins to read bytes [offset, offset + size) into the cache.
-  void fetch(std::size_t offset, std::size_t size) const;
-  /// Gives back the whole pages among these bytes that no process has mapped in.
+  /// Gives back the whole pages among bytes [offset, offset + size) that no process has mapped in.
   void drop(std::size_t offset, std::size_t size) const;
 
  private:

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "narrows/base/thread_pool.h"
 #include "narrows/bundle/bundle.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
@@ -33,7 +34,8 @@ struct PlanOptions {
   std::string memory;
   std::string device = "raspberry-pi4";
   std::string disk = "100MB";
-  std::string program = "14MB";
+  std::string program = "11MB";
+  std::size_t threads = hardwareThreads();
   GroupCodingOptions coding;
   bool standbys = false;
   OutputOptions output;
@@ -198,10 +200,11 @@ Status planMemory(const PlanOptions& options) {
   }
   limits.program = parseByteCount(options.program);
   if (!(limits.program >= 0)) {
-    return makeError("--program-memory: \"{}\", expected bytes such as 14MB", options.program);
+    return makeError("--program-memory: \"{}\", expected bytes such as 11MB", options.program);
   }
   NARROWS_TRY(engine, makeEngine(leanEngineName()));
-  limits.program_memory = [&](const Graph& piece) { return streamedMemory(*engine, piece); };
+  const StreamedRun how{options.threads, static_cast<std::size_t>(limits.window)};
+  limits.program_memory = [&](const Graph& piece) { return streamedMemory(*engine, piece, how); };
   NARROWS_TRY(device, findDeviceModel(options.device));
   DeviceGroup group;
   group.devices.push_back({device.name, device, LinkModel(), std::nullopt});
@@ -293,6 +296,10 @@ int runPlan(std::span<const std::string> arguments) {
   app.add_option("--device", options.device, "That device: a profile, or FILE.toml")
       ->capture_default_str();
   app.add_option("--disk", options.disk, "Bytes of weights it reads in a second")
+      ->capture_default_str();
+  app.add_option("--threads", options.threads,
+                 "With --memory: threads that run the plan, each of which packs weights of its own")
+      ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--program-memory", options.program,
                  "Of --memory, what narrows-sequence itself takes")

@@ -24,7 +24,7 @@ Arguments::Outcome parseSequence(std::span<const std::string> arguments, Sequenc
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--window", command.window_mb,
-                 "Megabytes of weights that are read ahead of the layer that runs")
+                 "Megabytes for weights that have been read and not yet been packed")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   app.add_flag("--keep-weights", command.keep_weights,

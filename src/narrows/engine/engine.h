@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +11,7 @@
 
 #include "narrows/base/result.h"
 #include "narrows/base/units.h"
+#include "narrows/engine/weight_reader.h"
 #include "narrows/graph/graph.h"
 #include "narrows/tensor/tensor.h"
 
@@ -33,9 +33,9 @@ struct EngineOptions {
   /// constants; pages of those that lie in a mapped file are given back at once. Such runs
   /// allocate. Absent: all are kept. The reference engine packs none.
   std::optional<std::size_t> kept_weights = {};
-  /// Called in a run with the bytes of weights that are not kept and lie in a mapped file, when the
-  /// run has read them for the last time.
-  std::function<void(ByteSpan)> weights_read = {};
+  /// Reads weights that are not kept for the program's runs, in place of the mapped file in which
+  /// they lie. It outlives the program; null: runs read the constants themselves.
+  WeightReader* weight_reader = nullptr;
   /// With ranges, convolutions and products of values that have one multiply 8-bit integers:
   /// weights scaled for each result channel, values for each tensor. The first layer and grouped
   /// convolutions stay in f32. Null: everything does, as on the reference engine always.
@@ -54,6 +54,8 @@ struct ProgramMemory {
   std::size_t arena = 0;
   /// Work space of kernels, and weights while they are packed for one layer.
   std::size_t scratch = 0;
+  /// The largest block of weights that a run holds of a `WeightReader`; part of nothing else here.
+  std::size_t streamed_block = 0;
   /// Of the weights, those that programs of this engine held in the same form when this one was
   /// compiled, or that several of its layers have in common: they take no memory of their own.
   std::size_t shared_weights = 0;

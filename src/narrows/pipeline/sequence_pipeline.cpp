@@ -4,7 +4,6 @@
 
 #include "narrows/pipeline/gather.h"
 #include "narrows/pipeline/head_outputs.h"
-#include "narrows/pipeline/weight_stream.h"
 #include "narrows/vision/preprocess.h"
 
 namespace narrows {
@@ -118,13 +117,13 @@ Status SequencePipeline::fill(std::size_t reader) {
 Status SequencePipeline::runPiece(std::size_t index) {
   const Piece& piece = bundle_.plan().pieces[index];
   NARROWS_TRY(opened, bundle_.read(PieceId(index)));
-  std::optional<WeightStream> stream;
+  std::unique_ptr<WeightStream> stream;
   EngineOptions options{options_.threads};
   if (options_.stream && opened.weights != nullptr) {
-    NARROWS_TRY(begun, WeightStream::open(opened, options_.window));
-    stream.emplace(std::move(begun));
+    NARROWS_TRY(begun, WeightStream::open(opened, room_));
+    stream = std::move(begun);
     options.kept_weights = 0;
-    options.weights_read = [&stream](ByteSpan bytes) { stream->passed(bytes); };
+    options.weight_reader = stream.get();
   }
   NARROWS_TRY(program, engine_->compile(opened.graph, options));
   opened.graph = Graph();
@@ -147,7 +146,7 @@ Status SequencePipeline::runPiece(std::size_t index) {
   }
   NARROWS_CHECK(program->run(inputs, outputs));
   program.reset();
-  if (stream) stream->finish();
+  stream.reset();
   forget(index);
   for (const Sequence::Source& source : sequence_.sources(index)) {
     for (const std::size_t transfer : source.early) NARROWS_CHECK(deliver(transfer));

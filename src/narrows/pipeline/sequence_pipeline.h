@@ -12,6 +12,7 @@
 #include "narrows/bundle/bundle_pieces.h"
 #include "narrows/engine/engine.h"
 #include "narrows/pipeline/picture.h"
+#include "narrows/pipeline/weight_stream.h"
 #include "narrows/plan/sequence.h"
 #include "narrows/vision/detection.h"
 #include "narrows/vision/head.h"
@@ -27,7 +28,7 @@ struct SequenceOptions {
   std::string engine;
   std::size_t threads = 1;
   HeadOptions head;
-  /// Bytes of weights that are fetched ahead of the layer that runs.
+  /// Bytes for weights that have been read and not yet been packed.
   std::size_t window = std::size_t{8} << 20;
   /// Keep no weights: every layer's come from the file when it runs and leave with it.
   bool stream = true;
@@ -63,7 +64,8 @@ class SequencePipeline {
       : bundle_(std::move(bundle)),
         sequence_(std::move(sequence)),
         engine_(std::move(engine)),
-        options_(options) {}
+        options_(options),
+        room_(options.stream ? options.window : 0) {}
 
   using Tensors = std::vector<std::optional<Tensor>>;
   Status runPiece(std::size_t piece);
@@ -78,6 +80,7 @@ class SequencePipeline {
   Sequence sequence_;
   std::unique_ptr<Engine> engine_;
   SequenceOptions options_;
+  StreamRoom room_;
   std::vector<Tensors> made_;     // by maker, the model's inputs last
   std::vector<Tensors> buffers_;  // by reader, the model's outputs last
   std::vector<Tensor> outputs_;

@@ -4,21 +4,15 @@
 
 namespace narrows {
 
-Result<std::size_t> streamedMemory(const Engine& engine, const Graph& graph) {
+Result<std::size_t> streamedMemory(const Engine& engine, const Graph& graph,
+                                   const StreamedRun& how) {
   EngineOptions options;
+  options.threads = how.threads;
   options.kept_weights = 0;
   NARROWS_TRY(program, engine.compile(graph, options));
   const ProgramMemory memory = program->memory();
-  std::size_t largest = 0;
-  for (const Node& node : graph.nodes()) {
-    for (const ValueId input : node.inputs) {
-      if (!input.valid() || graph.value(input).constant == nullptr) continue;
-      largest = std::max(largest, graph.type(input).bytes());
-    }
-  }
-  // Packed weights, which are part of the work space, are about as many bytes as those that are
-  // read for them.
-  return memory.weights + memory.arena + memory.scratch + std::min(largest, memory.scratch);
+  const std::size_t beyond = std::max(memory.streamed_block, how.window) - how.window;
+  return memory.weights + memory.arena + memory.scratch + beyond;
 }
 
 }  // namespace narrows

@@ -6,9 +6,16 @@
 
 namespace narrows {
 
-/// Bytes that the graph's program takes while it runs with streamed weights: arena, work space, and
-/// what of the weights is there, in the file's pages and packed. Inputs, outputs and what is
-/// fetched ahead are left out.
-Result<std::size_t> streamedMemory(const Engine& engine, const Graph& graph);
+/// How a program is run whose weights are streamed; see `SequenceOptions`.
+struct StreamedRun {
+  std::size_t threads = 1;
+  std::size_t window = 0;  // bytes
+};
+
+/// Bytes that the graph's program takes while it runs with streamed weights: arena, work space with
+/// what is packed, and what a block of weights takes that is larger than the window. Inputs,
+/// outputs and the window are left out.
+Result<std::size_t> streamedMemory(const Engine& engine, const Graph& graph,
+                                   const StreamedRun& how);
 
 }  // namespace narrows

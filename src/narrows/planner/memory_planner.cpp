@@ -19,7 +19,7 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr double kPieceSeconds = 1e-3;
 /// Plans are built so often until one keeps the limit as built.
 constexpr int kMostRounds = 8;
-/// Bytes of weights that an engine packs at once when they are streamed.
+/// Bytes of weights that an engine packs at once when they are streamed, about.
 constexpr double kPacked = 4 << 20;
 /// Layers that a stage spans at most when it is tiled.
 constexpr std::size_t kMostFused = 16;
@@ -42,10 +42,10 @@ double bytesOf(const Graph& graph, const ValueBox& box) {
          static_cast<double>(byteSize(graph.type(box.value).dtype));
 }
 
-/// What is in memory of a node's weights while they are packed: they and the packed ones. Products
-/// take some results at a time.
+/// What is packed at once of a node's weights: some results, or all where channels have groups.
 double packingBytes(const Node& node, double weights) {
-  return 2 * (std::holds_alternative<Conv2d>(node.op) ? weights : std::min(weights, kPacked));
+  const auto* conv = std::get_if<Conv2d>(&node.op);
+  return conv != nullptr && conv->groups > 1 ? weights : std::min(weights, kPacked);
 }
 
 /// What a stage takes that runs its parts one after another.
@@ -58,6 +58,9 @@ class MemorySearch {
  public:
   MemorySearch(const Graph& graph, const StageSpace& space, const MemoryPlannerOptions& options)
       : graph_(graph), space_(space), options_(options) {}
+
+  /// Modelled; of the stages that `run` found.
+  Seconds time() const { return Seconds(best_.back()); }
 
   Result<std::vector<GroupStage>> run() {
     const std::size_t count = space_.boundaries().size();
@@ -82,6 +85,8 @@ class MemorySearch {
     StageDivision division;
   };
 
+  /// What is there whichever piece runs.
+  double outside() const { return options_.program + options_.window; }
   double crossingBytes(std::size_t boundary) const {
     double bytes = 0;
     for (const ValueId value : space_.crossing(boundary)) {
@@ -118,15 +123,15 @@ class MemorySearch {
     const auto boundaries = space_.boundaries();
     std::vector<double> live(stages.size(), 0);  // by depth
     double seconds = 0;
-    double weights = 0;
     double packing = 0;
     for (std::size_t depth = 0; depth < stages.size(); ++depth) {
       const std::size_t begin = end - 1 - depth;
       for (std::size_t n = boundaries[begin + 1]; n-- > boundaries[begin];) {
         NARROWS_TRY(step, walk.back(NodeId(n)));
         if (step.share == 0) continue;
-        seconds += space_.timeOn(0, n, step.share);
-        weights += step.weights;
+        // Weights are read while others are multiplied.
+        seconds +=
+            std::max(space_.timeOn(0, n, step.share), step.weights / options_.read_bytes_per_s);
         packing = std::max(packing, packingBytes(graph_.nodes()[n], step.weights));
         const auto values = walk.live();
         for (std::size_t d = depth; d < stages.size(); ++d) {
@@ -140,10 +145,10 @@ class MemorySearch {
       double copies = 0;
       for (const ValueBox& box : walk.reads()) copies += bytesOf(graph_, box);
       StageNeed& stage = stages[depth];
-      stage.seconds += seconds + weights / options_.read_bytes_per_s + kPieceSeconds;
+      stage.seconds += seconds + kPieceSeconds;
       // Inputs are turned into the engine's layout, and parts of them are copied before.
       const double inputs = divided ? 2 * copies : copies;
-      const double held = live[depth] + inputs + packing + std::min(weights, options_.window);
+      const double held = live[depth] + inputs + packing;
       stage.peak = std::max(stage.peak, held);
     }
     return {};
@@ -173,7 +178,7 @@ class MemorySearch {
     for (std::size_t d = 0; d < stages.size(); ++d) {
       const std::size_t begin = end - 1 - d;
       StageNeed stage = stages[d];
-      stage.peak += options_.program + crossingBytes(begin) + madeBytes(begin, end);
+      stage.peak += outside() + crossingBytes(begin) + madeBytes(begin, end);
       offer(begin, end, stage, divided ? StageDivision(grid) : WholeStage{DeviceId(0)});
     }
     return {};
@@ -195,7 +200,7 @@ class MemorySearch {
       NARROWS_CHECK(walkPart(end, wanted, false, stages));
     }
     StageNeed stage = stages[0];
-    stage.peak += options_.program + crossingBytes(end - 1) + madeBytes(end - 1, end);
+    stage.peak += outside() + crossingBytes(end - 1) + madeBytes(end - 1, end);
     offer(end - 1, end, stage, slices);
     return {};
   }
@@ -223,9 +228,14 @@ Result<std::vector<std::size_t>> sequenceMemory(const SplitModel& split,
                                                 const MemoryPlannerOptions& options) {
   NARROWS_TRY(sequence, Sequence::of(split.plan));
   std::vector<std::size_t> memory;
+  // The room for weights stays from piece to piece; no more of it is touched than one piece fills.
+  double window = 0;
+  for (const Graph& piece : split.pieces) {
+    window = std::max(window, static_cast<double>(peakMemory(piece).weights));
+  }
+  window = std::min(window, options.window);
   for (std::size_t p = 0; p < split.pieces.size(); ++p) {
     const MemoryNeed need = peakMemory(split.pieces[p]);
-    const auto weights = static_cast<double>(need.weights);
     double packing = 0;
     for (const Node& node : split.pieces[p].nodes()) {
       double bytes = 0;
@@ -242,9 +252,8 @@ Result<std::vector<std::size_t>> sequenceMemory(const SplitModel& split,
       program = static_cast<double>(exact);
     }
     const Sequence::Held held = sequence.held(p);
-    const double running =
-        static_cast<double>(held.during) + program + std::min(weights, options.window);
-    memory.push_back(static_cast<std::size_t>(options.program +
+    const double running = static_cast<double>(held.during) + program;
+    memory.push_back(static_cast<std::size_t>(options.program + window +
                                               std::max(running, static_cast<double>(held.after))));
   }
   return memory;
@@ -259,8 +268,11 @@ Result<MemoryPlanning> planWithinMemory(const Graph& graph, const DeviceGroup& g
   NARROWS_TRY(space, StageSpace::create(graph, group));
   MemoryPlanning planning;
   MemoryPlannerOptions target = options;
+  target.window = std::min(options.window, static_cast<double>(peakMemory(graph).weights));
   for (int round = 0; round < kMostRounds; ++round) {
-    NARROWS_TRY(stages, MemorySearch(graph, space, target).run());
+    MemorySearch search(graph, space, target);
+    NARROWS_TRY(stages, search.run());
+    planning.time = search.time();
     planning.design.devices = {{group.devices[0].name}};
     planning.design.source = planning.design.sink = DeviceId(0);
     planning.design.stages = std::move(stages);
@@ -281,12 +293,7 @@ Result<MemoryPlanning> planWithinMemory(const Graph& graph, const DeviceGroup& g
     target.memory -= excess;
   }
   NARROWS_TRY(costs, groupCosts(group, graph, planning.split.plan, planning.split.pieces));
-  for (const PieceCost& cost : costs) {
-    planning.time += cost.time;
-    planning.weight_bytes += cost.weights;
-  }
-  planning.time += Seconds(kPieceSeconds * static_cast<double>(costs.size()));
-  planning.time += Seconds(static_cast<double>(planning.weight_bytes) / options.read_bytes_per_s);
+  for (const PieceCost& cost : costs) planning.weight_bytes += cost.weights;
   NARROWS_TRY(whole, ComputeModel::create(group.devices[0].model, graph));
   NARROWS_TRY(floor, whole.cost(graph));
   planning.floor =

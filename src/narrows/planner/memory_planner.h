@@ -14,17 +14,17 @@
 namespace narrows {
 
 struct MemoryPlannerOptions {
-  /// Bytes for the program, maps and what is there of the weights, the system's cache of their file
-  /// included.
+  /// Bytes for the program, maps and what is there of the weights.
   double memory = 0;
   /// Bytes of weights that are read in a second.
   double read_bytes_per_s = 100e6;
   /// Of them, what the program itself takes.
   double program = 0;
-  /// Bytes of weights that are fetched ahead of the layer that runs.
+  /// Bytes for weights that have been read and not yet been packed.
   double window = 8 << 20;
-  /// Bytes that a piece's program takes while it runs, with those of weights that it packs at once,
-  /// inputs and outputs left out. Empty: they are estimated from the liveness of its graph.
+  /// Bytes that a piece's program takes while it runs, with those of weights that it packs at once;
+  /// inputs, outputs and the window left out. Empty: they are estimated from the liveness of its
+  /// graph.
   std::function<Result<std::size_t>(const Graph&)> program_memory = {};
 };
 
@@ -34,8 +34,8 @@ struct MemoryPlanning {
   /// Most bytes at any time, the program's included, and the piece that needs them.
   std::size_t peak = 0;
   std::size_t peak_piece = 0;
-  /// Modelled: computing all pieces and reading their weights; and the whole network without a
-  /// limit with its weights read once.
+  /// Modelled: each layer of all pieces, computed while its weights are read; and the whole network
+  /// without a limit after its weights have been read once.
   Seconds time;
   Seconds floor;
   /// Weights read, tiles of one stage each read theirs.

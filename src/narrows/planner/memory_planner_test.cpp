@@ -48,7 +48,9 @@ TEST(PlanWithinMemory, KeepsItsPeakAndReachesTheWholeNetworkWithEnough) {
     auto whole = planWithinMemory(graph, oneBoard(), {1e10, 100e6});
     ASSERT_TRUE(whole.ok()) << whole.error().message;
     EXPECT_EQ(whole->split.pieces.size(), 1u);
-    EXPECT_NEAR(whole->time.value(), whole->floor.value(), 0.01 * whole->floor.value());
+    // Weights are read while others are multiplied.
+    EXPECT_LT(whole->time.value(), whole->floor.value());
+    EXPECT_GE(whole->time.value(), static_cast<double>(whole->weight_bytes) / 100e6);
   }
 }
 

@@ -27,6 +27,8 @@ struct ConvProblem {
   Activation activation;
   std::span<const float> weights;  // (O, C/G, kh, kw), row-major; read while the kernel is made
   std::span<const float> bias;     // (O) or empty
+  /// Where an own kernel packs its weights that share none; too small: in memory of its own.
+  std::span<float> room = {};
   std::size_t threads = 1;
   WeightStore* store = nullptr;  // read while the kernel is made; null: it packs for itself
 };
@@ -93,6 +95,9 @@ class Backend {
   /// their own otherwise.
   virtual bool applies(const Activation&) const { return true; }
   virtual bool addsResiduals() const { return true; }
+  /// Whether its kernel for a problem adds up in the order in which the executor's own do, so that
+  /// both give the same bits.
+  virtual bool roundsLikeOwn(const ConvProblem&) const { return false; }
   /// Bytes behind an input that its kernels may read, though nothing depends on them.
   virtual std::size_t overread() const { return 0; }
   /// Whether several threads may make and run kernels of one thread each at the same time.

@@ -542,6 +542,12 @@ std::unique_ptr<ConvKernel> makeOwnConv(const ConvProblem& p, const KernelTable&
   return std::make_unique<WindowConv>(p, table);
 }
 
+std::size_t ownStripeScratch(const ConvProblem& p, const KernelTable& table) {
+  if (isPointwise(p)) return 0;
+  const std::int64_t taps = p.window.kernel.h * p.window.kernel.w;
+  return static_cast<std::size_t>(taps * table.pixels) * sizeof(const float*);
+}
+
 ByteRange byteRange(const ScaledMap& map) {
   const float low = map.dtype == DType::u8 ? 0.0F : -128.0F;
   return {1.0F / map.scale, static_cast<float>(map.zero), low, low + 255.0F};

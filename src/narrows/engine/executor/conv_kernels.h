@@ -21,6 +21,10 @@ bool ownConvTakes(const ConvProblem& problem);
 /// The own kernel for a problem that `ownConvTakes` accepts.
 std::unique_ptr<ConvKernel> makeOwnConv(const ConvProblem& problem, const KernelTable& table);
 
+/// Work space in bytes of the own kernel on one thread, for a problem of one group whose input is a
+/// map.
+std::size_t ownStripeScratch(const ConvProblem& problem, const KernelTable& table);
+
 /// How numbers are stored in a map of integers.
 ByteRange byteRange(const ScaledMap& map);
 

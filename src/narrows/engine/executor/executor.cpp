@@ -14,10 +14,14 @@ namespace {
 
 class ExecutorProgram final : public Program {
  public:
-  ExecutorProgram(ProgramParts parts, std::unique_ptr<Team> team)
-      : team_(std::move(team)), parts_(std::move(parts)), memory_(parts_.buffers.size()) {
+  ExecutorProgram(ProgramParts parts, std::unique_ptr<Team> team, WeightReader* reader)
+      : team_(std::move(team)),
+        reader_(reader),
+        parts_(std::move(parts)),
+        memory_(parts_.buffers.size()) {
     planMemory();
     countMemory();
+    listStreamed();
   }
 
   std::span<const TensorType> inputTypes() const override { return parts_.input_types; }
@@ -49,6 +53,7 @@ class ExecutorProgram final : public Program {
 
  private:
   void bind(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) {
+    if (reader_ != nullptr) reader_->expect(streamed_);
     for (std::size_t i = 0; i < parts_.buffers.size(); ++i) {
       const Buffer& buffer = parts_.buffers[i];
       if (buffer.kind == BufferKind::input)
@@ -80,6 +85,12 @@ class ExecutorProgram final : public Program {
     }
   }
 
+  void listStreamed() {
+    for (const auto& step : parts_.steps) step->listStreamed(streamed_);
+    for (const ByteSpan block : streamed_)
+      sizes_.streamed_block = std::max(sizes_.streamed_block, block.size());
+  }
+
   void countMemory() {
     for (const auto& step : parts_.steps) {
       sizes_.weights += step->weightBytes();
@@ -91,7 +102,9 @@ class ExecutorProgram final : public Program {
   }
 
   std::unique_ptr<Team> team_;
+  WeightReader* reader_;
   ProgramParts parts_;
+  std::vector<ByteSpan> streamed_;  // in the order of a run
   Memory memory_;
   ProgramMemory sizes_;
   Tensor arena_;
@@ -115,8 +128,8 @@ class Executor final : public Engine {
     auto team = std::make_unique<Team>(options.threads);
     NARROWS_TRY(simple, simplify(graph));
     NARROWS_TRY(parts, lower(simple, backend_, store_, kernels_, *team, options));
-    return std::unique_ptr<Program>(
-        std::make_unique<ExecutorProgram>(std::move(parts), std::move(team)));
+    return std::unique_ptr<Program>(std::make_unique<ExecutorProgram>(
+        std::move(parts), std::move(team), options.weight_reader));
   }
 
  private:

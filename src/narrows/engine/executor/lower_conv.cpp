@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "narrows/engine/executor/conv_kernels.h"
 #include "narrows/engine/executor/lowering.h"
@@ -29,6 +30,22 @@ std::vector<float> productWeights(const Tensor& b, bool transposed, double alpha
     }
   }
   return weights;
+}
+
+/// Numbers of a small constant. What the reader has is not touched where it lies: systems map much
+/// around what is.
+Result<std::vector<float>> numbersOf(const Tensor& constant, WeightReader* reader) {
+  const ByteSpan bytes = constant.view().bytes();
+  if (reader == nullptr || !reader->has(bytes)) {
+    const auto numbers = constant.as<float>();
+    return std::vector<float>(numbers.begin(), numbers.end());
+  }
+  std::vector<float> numbers(bytes.size() / sizeof(float));
+  reader->expect({bytes});
+  NARROWS_TRY(held, reader->hold(bytes));
+  std::memcpy(numbers.data(), held.data(), held.size());
+  reader->release(bytes);
+  return numbers;
 }
 
 /// Functions whose last digits differ between libraries.
@@ -85,7 +102,11 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
   if (streamed_[current_.index()]) {
     source.emplace();
     source->weights = graph_.value(node.inputs[1]).constant;
-    if (node.input(2).valid()) source->bias = graph_.value(node.input(2)).constant;
+    if (node.input(2).valid()) {
+      const Tensor& bias = *graph_.value(node.input(2)).constant;
+      NARROWS_TRY(numbers, numbersOf(bias, options_.weight_reader));
+      source->bias = std::move(numbers);
+    }
   }
   NARROWS_CHECK(emitConv(problem, std::move(source), input, residual, output));
   define(fused.result, output);
@@ -93,9 +114,12 @@ Status Lowering::lowerConv(const Node& node, const Conv2d& op, const Fused& fuse
 }
 
 /// By shapes alone, but for a first layer's planes: the same convolution reads and writes slices
-/// of other maps in a whole graph and maps of its own at a cut, and must round alike.
+/// of other maps in a whole graph and maps of its own at a cut, and must round alike. Weights that
+/// are not kept are packed faster by the own kernels, which take room for them and any part of the
+/// results.
 bool Lowering::usesOwnConv(const ConvProblem& problem) const {
-  return isPlanar(problem) || !backend_.prefers(problem);
+  return isPlanar(problem) || !backend_.prefers(problem) ||
+         (streamed_[current_.index()] && backend_.roundsLikeOwn(problem));
 }
 
 /// A copy in the arena of what the caller or a constant holds, for kernels that read beyond it.
@@ -126,7 +150,7 @@ Status Lowering::emitConv(ConvProblem& problem, std::optional<WeightSource> sour
   if (residual) used.push_back(*residual);
   const Operand* added = sums.residual ? &*residual : nullptr;
   if (source) {
-    source->read = options_.weights_read;
+    source->reader = options_.weight_reader;
     sums.weights = {};
     sums.bias = {};
     NARROWS_TRY(step, makeStreamedConv(sums, *std::move(source), own, shared_backend_, source_map,
@@ -162,7 +186,8 @@ Status Lowering::lowerProduct(const Node& node, const Fused& fused, bool transpo
   if (!streamed) weights = productWeights(b, transpose_b, alpha);
   std::vector<float> bias;
   if (node.input(2).valid()) {
-    const auto c = graph_.value(node.input(2)).constant->as<float>();
+    const Tensor& constant = *graph_.value(node.input(2)).constant;
+    NARROWS_TRY(c, numbersOf(constant, streamed ? options_.weight_reader : nullptr));
     for (std::int64_t i = 0; i < n; ++i)
       bias.push_back(static_cast<float>(beta) * c[c.size() == 1 ? 0 : static_cast<std::size_t>(i)]);
   }
@@ -193,7 +218,7 @@ Status Lowering::lowerProduct(const Node& node, const Fused& fused, bool transpo
   if (streamed) {
     source.emplace();
     source->weights = graph_.value(node.inputs[1]).constant;
-    source->kept_bias = bias;
+    source->bias = bias;
     source->by_input = !transpose_b;
     source->factor = static_cast<float>(alpha);
   }

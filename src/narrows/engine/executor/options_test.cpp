@@ -1,6 +1,10 @@
 // What EngineOptions change: weights that are not kept, and integers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <mutex>
+
 #include "narrows/engine/calibration.h"
 #include "narrows/engine/executor/random_graph.h"
 #include "narrows/engine/executor/test_runs.h"
@@ -66,6 +70,101 @@ TEST_P(KeptWeights, LargeProductsArePackedInPieces) {
   EXPECT_EQ(memory.weights, 0u);
   // 12 MB of weights, of which 4 MB are packed at once, and staged where inputs come first.
   EXPECT_LT(memory.scratch, 9u << 20);
+}
+
+/// Lends copies of blocks, which are overwritten when they are given back.
+class LendingReader final : public WeightReader {
+ public:
+  bool has(ByteSpan) const override { return true; }
+  void expect(std::vector<ByteSpan> blocks) override { expected_ = std::move(blocks); }
+  Result<ByteSpan> hold(ByteSpan block) override {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(expected_.begin(), expected_.end(), [&](ByteSpan other) {
+      return other.data() == block.data() && other.size() == block.size();
+    });
+    if (found == expected_.end()) return makeError("not expected");
+    expected_.erase(found);
+    if (refuses) return makeError("no more weights");
+    return ByteSpan(
+        lent_.emplace(block.data(), ByteVector(block.begin(), block.end())).first->second);
+  }
+  void release(ByteSpan block) override {
+    const std::lock_guard lock(mutex_);
+    ByteVector& copy = lent_.at(block.data());
+    std::fill(copy.begin(), copy.end(), std::byte{0xFF});
+  }
+  void leave(ByteSpan) override {}
+
+  std::size_t outstanding() const { return expected_.size(); }
+  bool refuses = false;
+
+ private:
+  std::mutex mutex_;
+  std::vector<ByteSpan> expected_;
+  std::map<const std::byte*, ByteVector> lent_;
+};
+
+/// Convolutions and a product of sizes that are no multiples of anything.
+Graph streamedLayers() {
+  Graph graph;
+  float next = 0;
+  const auto constant = [&](Shape shape) {
+    Tensor tensor(DType::f32, shape);
+    for (float& w : tensor.mutableAs<float>()) w = std::sin(next += 0.37F);
+    return graph.addConstant(fmt::format("w{}", next), std::move(tensor));
+  };
+  const ValueId x = graph.addInput("x", {DType::f32, Shape{1, 3, 19, 13}});
+  Conv2d conv;
+  conv.window.kernel = {3, 3};
+  conv.window.pads = {1, 1, 1, 1};
+  const ValueId a = *graph.add(conv, {x, constant(Shape{83, 3, 3, 3}), constant(Shape{83})});
+  const ValueId b = *graph.add(LeakyRelu{0.1}, {a});
+  conv.window.stride = {2, 2};
+  const ValueId c = *graph.add(conv, {b, constant(Shape{211, 83, 3, 3}), constant(Shape{211})});
+  const ValueId d = *graph.add(Unary{UnaryKind::relu}, {c});
+  const ValueId e = *graph.add(Conv2d{}, {d, constant(Shape{401, 211, 1, 1})});
+  const ValueId f = *graph.add(GlobalPool{GlobalPoolKind::average}, {e});
+  const ValueId g = *graph.add(Reshape{{1, 401}}, {f});
+  Gemm gemm;
+  gemm.transpose_b = true;
+  const ValueId h = *graph.add(gemm, {g, constant(Shape{203, 401}), constant(Shape{203})});
+  NARROWS_ASSERT(graph.setOutputs({e, h}).ok());
+  return graph;
+}
+
+TEST_P(KeptWeights, AReaderLendsThemInTheOrderOfARun) {
+  const auto engine = *makeEngine(GetParam());
+  const Graph graph = streamedLayers();
+  std::vector<Tensor> inputs;
+  inputs.emplace_back(graph.type(graph.inputs()[0]));
+  float next = 0;
+  for (float& value : inputs[0].mutableAs<float>()) value = std::cos(next += 0.11F);
+  const auto kept = results(*engine, graph, {}, inputs);
+  for (const std::size_t threads : {1, 2, 3}) {
+    SCOPED_TRACE(threads);
+    LendingReader reader;
+    EngineOptions options;
+    options.threads = threads;
+    options.kept_weights = 0;
+    options.weight_reader = &reader;
+    ProgramMemory memory;
+    const auto streamed = results(*engine, graph, options, inputs, &memory);
+    ASSERT_EQ(streamed.size(), kept.size());
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      EXPECT_TRUE(sameBits(kept[i], streamed[i])) << "output " << i;
+    }
+    EXPECT_EQ(reader.outstanding(), 0u);
+    EXPECT_GT(memory.streamed_block, 0u);
+    EXPECT_LE(memory.streamed_block, std::size_t{211 * 83 * 9 * 4});
+    EXPECT_EQ(memory.weights, 0u);
+
+    auto program = *engine->compile(graph, options);
+    reader.refuses = true;
+    const TensorView view = inputs[0];
+    const auto refused = runProgram(*program, std::span(&view, 1));
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().message, "no more weights");
+  }
 }
 
 /// One row reads each weight once, several panels at a time: what it gives are the bits that the

@@ -8,8 +8,6 @@
 namespace narrows::executor {
 namespace {
 
-constexpr std::int64_t kBlock = 64;  // numbers of one result that are packed at once
-
 /// Widths in vectors of the panels of `vectors` vectors in all, as even as can be.
 std::vector<std::int64_t> panelWidths(std::int64_t vectors, std::int64_t most) {
   const std::int64_t count = (vectors + most - 1) / most;
@@ -19,19 +17,37 @@ std::vector<std::int64_t> panelWidths(std::int64_t vectors, std::int64_t most) {
   return widths;
 }
 
+std::int64_t depthOf(const ConvProblem& problem) {
+  return problem.input.shape[1] / problem.groups * problem.window.kernel.h *
+         problem.window.kernel.w;
+}
+
+/// Vectors of one group's results.
+std::int64_t vectorsOf(const ConvProblem& problem, const KernelTable& table) {
+  return (problem.output.shape[1] / problem.groups + table.lanes - 1) / table.lanes;
+}
+
 }  // namespace
+
+std::size_t PackedWeights::floats(const ConvProblem& problem, const KernelTable& table) {
+  return static_cast<std::size_t>(problem.groups * vectorsOf(problem, table) * table.lanes *
+                                  (depthOf(problem) + 1));
+}
 
 PackedWeights::PackedWeights(const ConvProblem& problem, const KernelTable& table,
                              DepthOrder order) {
   const std::int64_t outputs = problem.output.shape[1] / problem.groups;
   const std::int64_t inputs = problem.input.shape[1] / problem.groups;
   const std::int64_t taps = problem.window.kernel.h * problem.window.kernel.w;
-  const std::int64_t depth = inputs * taps;
-  const auto widths = panelWidths((outputs + table.lanes - 1) / table.lanes, table.vectors);
-  std::int64_t width_of_group = 0;
-  for (std::int64_t width : widths) width_of_group += width * table.lanes;
-  storage_ = Tensor(DType::f32, Shape{problem.groups * width_of_group * (depth + 1)});
-  float* to = storage_.mutableAs<float>().data();
+  const std::int64_t depth = depthOf(problem);
+  const auto widths = panelWidths(vectorsOf(problem, table), table.vectors);
+  const std::size_t size = floats(problem, table);
+  bytes_ = size * sizeof(float);
+  float* to = problem.room.data();
+  if (problem.room.size() < size) {
+    storage_ = Tensor(DType::f32, Shape{static_cast<std::int64_t>(size)});
+    to = storage_.mutableAs<float>().data();
+  }
   parts_per_group_ = widths.size();
   for (std::int64_t g = 0; g < problem.groups; ++g) {
     std::int64_t first = 0;
@@ -41,25 +57,20 @@ PackedWeights::PackedWeights(const ConvProblem& problem, const KernelTable& tabl
       float* bias = to;
       float* weights = to + width;
       to += width * (depth + 1);
+      // Room may hold what was packed before.
+      std::fill_n(bias, channels < width ? width * (depth + 1) : width, 0.0F);
       for (std::int64_t c = 0; c < channels; ++c) {
         const std::int64_t channel = g * outputs + first + c;
         if (!problem.bias.empty()) bias[c] = problem.bias[static_cast<std::size_t>(channel)];
       }
-      // In blocks, so that what is written stays near until all of a line is there.
-      const std::int64_t block = std::max<std::int64_t>(kBlock / taps, 1);
-      for (std::int64_t from_input = 0; from_input < inputs; from_input += block) {
-        const std::int64_t end = std::min(inputs, from_input + block);
-        for (std::int64_t c = 0; c < channels; ++c) {
-          const float* from = problem.weights.data() + (g * outputs + first + c) * depth;
-          for (std::int64_t i = from_input; i < end; ++i) {
-            for (std::int64_t t = 0; t < taps; ++t) {
-              const std::int64_t k =
-                  order == DepthOrder::tap_channel ? t * inputs + i : i * taps + t;
-              weights[k * width + c] = from[i * taps + t];
-            }
-          }
-        }
-      }
+      PanelSource source;
+      source.from = problem.weights.data() + (g * outputs + first) * depth;
+      source.channels = channels;
+      source.inputs = order == DepthOrder::tap_channel ? inputs : depth;
+      source.taps = order == DepthOrder::tap_channel ? taps : 1;
+      source.to = weights;
+      source.width = width;
+      table.pack_panel(source);
       parts_.push_back({{weights, bias, vectors, channels}, first});
       first += channels;
     }

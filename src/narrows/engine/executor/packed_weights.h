@@ -20,6 +20,9 @@ class PackedWeights final : public WeightStore::Item {
  public:
   PackedWeights(const ConvProblem& problem, const KernelTable& table, DepthOrder order);
 
+  /// Numbers that those of a problem take.
+  static std::size_t floats(const ConvProblem& problem, const KernelTable& table);
+
   /// Panels of one group; `first` is the panel's first channel within the group.
   struct Part {
     Panel panel;
@@ -30,12 +33,13 @@ class PackedWeights final : public WeightStore::Item {
                                      parts_per_group_);
   }
   std::size_t partsPerGroup() const { return parts_per_group_; }
-  std::size_t bytes() const { return storage_.type().bytes(); }
+  std::size_t bytes() const { return bytes_; }
 
  private:
   std::vector<Part> parts_;
   std::size_t parts_per_group_ = 0;
-  Tensor storage_;
+  std::size_t bytes_ = 0;
+  Tensor storage_;  // empty where the problem has room
 };
 
 /// Those of a problem, which its store may hold already.

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "narrows/base/byte_io.h"
 #include "narrows/base/id.h"
 #include "narrows/base/result.h"
 #include "narrows/engine/executor/layout.h"
@@ -66,6 +67,8 @@ class Step {
   /// Of them, those that another step had packed.
   virtual std::size_t sharedBytes() const { return 0; }
   virtual std::size_t scratchBytes() const { return 0; }
+  /// Adds the blocks of constants that a run packs, in this order.
+  virtual void listStreamed(std::vector<ByteSpan>&) const {}
   /// Memory beyond that which a run takes and gives back.
   virtual std::size_t passingBytes() const { return 0; }
 };

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "narrows/engine/executor/kernels/table.h"
 #include "narrows/engine/executor/step.h"
 #include "narrows/engine/executor/team.h"
+#include "narrows/engine/weight_reader.h"
 #include "narrows/graph/graph.h"
 
 /// What a program is made of. Each maker settles everything that does not depend on data; operands
@@ -88,12 +88,11 @@ std::unique_ptr<Step> makeByteStep(std::unique_ptr<ByteKernel> kernel, const Ope
 /// another, or, of a product, inputs one after another.
 struct WeightSource {
   std::shared_ptr<const Tensor> weights;
-  std::shared_ptr<const Tensor> bias;  // null when absent, or when `problem.bias` is kept below
-  std::vector<float> kept_bias;
+  std::vector<float> bias = {};  // empty when absent
   bool by_input = false;
   float factor = 1;
-  /// Told of weights in a mapped file that a run has read for the last time; may be empty.
-  std::function<void(ByteSpan)> read = {};
+  /// Whom a run asks for them; null: it reads them where they are.
+  WeightReader* reader = nullptr;
 };
 /// A convolution whose weights are packed in every run, some results at a time where the executor's
 /// own kernel (`own`) computes it. `problem` has no weights.

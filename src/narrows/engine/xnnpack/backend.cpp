@@ -111,9 +111,24 @@ class XnnPack final : public executor::Backend {
            (activation.kind == ActivationKind::clip && activation.alpha < activation.beta);
   }
   bool addsResiduals() const override { return false; }
-  bool storesIntegersOnly() const override { return true; }
-  std::size_t overread() const override { return XNN_EXTRA_BYTES; }
-  bool worksApart() const override { return true; }
+  /// Sums start with the bias and take the window's taps one after another, each channel by
+  /// channel, with one rounding where both have fused instructions.
+  bool roundsLikeOwn([[maybe_unused]] const ConvProblem& p) const override {
+#if defined(__x86_64__)
+    return p.groups == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return false;
+#endif
+  }
+  bool storesIntegersOnly() const override {
+    return true;
+  }
+  std::size_t overread() const override {
+    return XNN_EXTRA_BYTES;
+  }
+  bool worksApart() const override {
+    return true;
+  }
 
   Result<std::unique_ptr<executor::ConvKernel>> makeConv(
       const ConvProblem& problem) const override {

@@ -75,6 +75,24 @@ NARROWS_INLINE Vec scale(Vec a, Vec n) {
       _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(a, _mm256_castsi256_ps(bits));
 }
+// Element j of v[i] and element i of v[j] change places.
+NARROWS_INLINE void transpose(Vec (&v)[kLanes]) {
+  Vec fours[kLanes];  // columns of four rows each, two columns in one vector
+  for (int i = 0; i < kLanes; i += 4) {
+    const Vec a = _mm256_unpacklo_ps(v[i], v[i + 1]);
+    const Vec b = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    const Vec c = _mm256_unpacklo_ps(v[i + 2], v[i + 3]);
+    const Vec d = _mm256_unpackhi_ps(v[i + 2], v[i + 3]);
+    fours[i] = _mm256_shuffle_ps(a, c, 0x44);
+    fours[i + 1] = _mm256_shuffle_ps(a, c, 0xEE);
+    fours[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+    fours[i + 3] = _mm256_shuffle_ps(b, d, 0xEE);
+  }
+  for (int i = 0; i < 4; ++i) {
+    v[i] = _mm256_permute2f128_ps(fours[i], fours[4 + i], 0x20);
+    v[4 + i] = _mm256_permute2f128_ps(fours[i], fours[4 + i], 0x31);
+  }
+}
 NARROWS_INLINE Vec selectNegative(Vec x, Vec negative, Vec other) {
   return _mm256_blendv_ps(other, negative, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
 }

@@ -76,6 +76,16 @@ NARROWS_INLINE Vec roundEven(Vec a) {
 NARROWS_INLINE Vec scale(Vec a, Vec n) {
   return map(a, n, [](float p, float q) { return std::ldexp(p, static_cast<int>(q)); });
 }
+// Element j of v[i] and element i of v[j] change places.
+NARROWS_INLINE void transpose(Vec (&v)[kLanes]) {
+  for (int i = 0; i < kLanes; ++i) {
+    for (int j = i + 1; j < kLanes; ++j) {
+      const float other = v[i].x[j];
+      v[i].x[j] = v[j].x[i];
+      v[j].x[i] = other;
+    }
+  }
+}
 NARROWS_INLINE Vec selectNegative(Vec x, Vec negative, Vec other) {
   Vec y;
   for (int i = 0; i < kLanes; ++i) y.x[i] = x.x[i] < 0 ? negative.x[i] : other.x[i];

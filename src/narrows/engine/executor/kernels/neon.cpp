@@ -75,6 +75,15 @@ NARROWS_INLINE Vec scale(Vec a, Vec n) {
   const int32x4_t bits = vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23);
   return vmulq_f32(a, vreinterpretq_f32_s32(bits));
 }
+// Element j of v[i] and element i of v[j] change places.
+NARROWS_INLINE void transpose(Vec (&v)[kLanes]) {
+  const float32x4x2_t a = vtrnq_f32(v[0], v[1]);
+  const float32x4x2_t b = vtrnq_f32(v[2], v[3]);
+  for (int i = 0; i < 2; ++i) {
+    v[i] = vcombine_f32(vget_low_f32(a.val[i]), vget_low_f32(b.val[i]));
+    v[2 + i] = vcombine_f32(vget_high_f32(a.val[i]), vget_high_f32(b.val[i]));
+  }
+}
 NARROWS_INLINE Vec selectNegative(Vec x, Vec negative, Vec other) {
   return vbslq_f32(vcltzq_f32(x), negative, other);
 }

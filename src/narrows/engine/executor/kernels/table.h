@@ -99,6 +99,18 @@ struct WindowRow {
   std::int64_t weight_pitch = 0;   // a multiple of the vector's length
 };
 
+/// Weights of `channels` results, one after another, each `inputs` by `taps` numbers (row-major),
+/// that become a panel: number (tap, input) of channel c goes to `to[(tap * inputs + input) * width
+/// + c]`. Columns behind the last channel are left as they are.
+struct PanelSource {
+  const float* from = nullptr;
+  std::int64_t channels = 0;
+  std::int64_t inputs = 0;
+  std::int64_t taps = 1;
+  float* to = nullptr;
+  std::int64_t width = 0;
+};
+
 enum class Arithmetic : std::uint8_t { add, sub, mul, div, min, max };
 
 /// Operands of an elementwise operation: dense results, each operand dense or one number for all.
@@ -140,6 +152,7 @@ struct KernelTable {
   void (*activate)(const Activation& activation, const float* x, float* y, std::int64_t count);
   void (*arithmetic)(Arithmetic kind, const BinaryRun& run, const Activation& activation);
   void (*exponential)(const float* x, float* y, std::int64_t count);
+  void (*pack_panel)(const PanelSource& source);
   /// Bytes of the whole numbers nearest to x * factor + zero (of two the even one) in the range.
   void (*quantize)(const float* x, const ByteRange& range, std::uint8_t* y, std::int64_t count);
 };
