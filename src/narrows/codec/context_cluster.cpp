@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <span>
 
 #include "narrows/base/assert.h"
 
@@ -67,14 +68,59 @@ std::vector<UnitWeights> rowLengths(const std::vector<UnitWeights>& weights,
   return sums;
 }
 
+constexpr std::size_t kBlock = 16;
+static_assert(kMostRows % kBlock == 0);
+using Block = std::array<float, kBlock>;
+
+/// Code lengths of a context of these weights in rows that come in blocks, by unit in each; returns
+/// the shortest. The same bits whatever the width of vectors: each row has its own sum.
+[[gnu::always_inline]] inline float weighRows(
+    std::span<const std::array<Block, kUnitSymbols>> blocks, const UnitWeights& weights,
+    float* sums) {
+  Block least;
+  least.fill(std::numeric_limits<float>::infinity());
+  for (const std::array<Block, kUnitSymbols>& lengths : blocks) {
+    Block block = {};
+    for (std::size_t u = 0; u < kUnitSymbols; ++u) {
+      for (std::size_t i = 0; i < kBlock; ++i) block[i] += weights[u] * lengths[u][i];
+    }
+    for (std::size_t i = 0; i < kBlock; ++i) least[i] = block[i] < least[i] ? block[i] : least[i];
+    for (std::size_t i = 0; i < kBlock; ++i) sums[i] = block[i];
+    sums += kBlock;
+  }
+  return *std::min_element(least.begin(), least.end());
+}
+
+using WeighRows = float (*)(std::span<const std::array<Block, kUnitSymbols>>, const UnitWeights&,
+                            float*);
+
+float weighRowsAnywhere(std::span<const std::array<Block, kUnitSymbols>> blocks,
+                        const UnitWeights& weights, float* sums) {
+  return weighRows(blocks, weights, sums);
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] float weighRowsAvx2(std::span<const std::array<Block, kUnitSymbols>> blocks,
+                                            const UnitWeights& weights, float* sums) {
+  return weighRows(blocks, weights, sums);
+}
+#endif
+
+WeighRows fastestWeighRows() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return weighRowsAvx2;
+#endif
+  return weighRowsAnywhere;
+}
+
 /// Code lengths of all rows, in blocks of rows and for one unit after the other, so that the rows
 /// of a block are weighed side by side.
 class RowLengths {
  public:
   explicit RowLengths(const std::vector<UnitWeights>& lengths)
-      : blocks_((lengths.size() + kBlock - 1) / kBlock) {
+      : weigh_(fastestWeighRows()), blocks_((lengths.size() + kBlock - 1) / kBlock) {
     for (auto& block : blocks_) {
-      for (auto& unit : block) unit.fill(kBeyond);
+      for (Block& unit : block) unit.fill(kBeyond);
     }
     for (std::size_t row = 0; row < lengths.size(); ++row) {
       for (std::size_t u = 0; u < kUnitSymbols; ++u)
@@ -85,26 +131,16 @@ class RowLengths {
   /// The row with the shortest code for a context, the first of several.
   std::size_t best(const UnitWeights& weights) const {
     std::array<float, kMostRows> sums;
-    float least = std::numeric_limits<float>::infinity();
-    for (std::size_t b = 0; b < blocks_.size(); ++b) {
-      std::array<float, kBlock> block = {};
-      for (std::size_t u = 0; u < kUnitSymbols; ++u) {
-        const auto& lengths = blocks_[b][u];
-        for (std::size_t i = 0; i < kBlock; ++i) block[i] += weights[u] * lengths[i];
-      }
-      std::copy(block.begin(), block.end(), sums.begin() + b * kBlock);
-      least = std::min(least, *std::min_element(block.begin(), block.end()));
-    }
+    const float least = weigh_(blocks_, weights, sums.data());
     return static_cast<std::size_t>(std::find(sums.begin(), sums.end(), least) - sums.begin());
   }
 
  private:
-  static constexpr std::size_t kBlock = 16;
   /// Code length of units in rows that are not there.
   static constexpr float kBeyond = 1e20F;
-  static_assert(kMostRows % kBlock == 0);
 
-  std::vector<std::array<std::array<float, kBlock>, kUnitSymbols>> blocks_;
+  WeighRows weigh_;
+  std::vector<std::array<Block, kUnitSymbols>> blocks_;
 };
 
 }  // namespace
