@@ -11,10 +11,12 @@
 namespace narrows::executor {
 namespace {
 
-/// Bytes of weights that the team packs at once, and that one thread packs for itself: those stay
-/// in its second cache until all pixels have met them.
+/// Bytes of weights that the team packs at once for a kernel of all threads.
 constexpr std::int64_t kChunkBytes = 4 << 20;
+/// Bytes that one thread packs for itself, which stay in its second cache until all pixels have met
+/// them, and all threads together.
 constexpr std::int64_t kStripeBytes = 3 << 19;
+constexpr std::int64_t kStripesBytes = 6 << 20;
 /// Up to so many, one thread packs all of a layer's, and the team shares its pixels.
 constexpr std::int64_t kSharedBytes = 256 << 10;
 constexpr std::size_t kLine = 64;  // bytes
@@ -180,7 +182,8 @@ class StreamedConv final : public Step {
     const auto threads = static_cast<std::int64_t>(tools_.team.size());
     const std::int64_t lanes = stripeTile();
     const std::int64_t tiles = (results_ + lanes - 1) / lanes;
-    const std::int64_t bytes = own_ ? kStripeBytes : kChunkBytes / threads;
+    const std::int64_t bytes =
+        own_ ? std::min(kStripeBytes, kStripesBytes / threads) : kChunkBytes / threads;
     std::int64_t most = std::max(bytes / rowBytes() / lanes, std::int64_t{1});
     if (own_) most = std::min(most, tools_.kernels.vectors);
     const std::int64_t rounds = (tiles + most * threads - 1) / (most * threads);
