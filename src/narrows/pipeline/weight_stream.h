@@ -48,8 +48,8 @@ class WeightStream final : public WeightReader {
 
   bool has(ByteSpan weights) const override;
   void expect(std::vector<ByteSpan> blocks) override;
-  Result<ByteSpan> hold(ByteSpan block) override;
-  void release(ByteSpan block) override;
+  Result<ByteSpan> hold(ByteSpan weights) override;
+  void release(ByteSpan weights) override;
   void leave(ByteSpan weights) override;
 
  private:
