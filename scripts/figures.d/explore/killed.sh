@@ -6,8 +6,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
 RANDOM=${NARROWS_SEED:-1}
 explore=("$NARROWS" explore "$SHARED/models/yolo-fastest-1.1-coco.cfg" --data "$(unpacked coco128)"
-  --limit 8 --cut layer3 --cut layer11 --cut layer24 --bits 1-8 --coder context --coder zstd
-  --device raspberry-pi4 --link wifi --link ble5 --exhaustive --threads 1 --json --store)
+  --limit 8 --cut layer3 --cut layer11 --cut layer24 --cut layer37 --cut layer60 --bits 1-8
+  --coder context --coder zstd --device raspberry-pi4 --link wifi --link ble5 --exhaustive --threads 1
+  --json --store)
 
 # rows STORE: what the store holds, without times and hosts.
 rows() {
@@ -26,7 +27,7 @@ steps() {
     2>/dev/null || echo 0
 }
 
-# Each run is killed at a random moment after it has taken one or two steps, of some thirty, however
+# Each run is killed at a random moment after it has taken one or two steps, of some fifty, however
 # fast the machine is.
 killed=0
 for ((i = 0; i < 100 && killed < 10; ++i)); do
@@ -36,7 +37,7 @@ for ((i = 0; i < 100 && killed < 10; ++i)); do
   while kill -0 "$process" 2>/dev/null && (($(steps "$WORK/broken.sqlite") < wanted)); do
     sleep 0.05
   done
-  sleep "$(jq -n "$RANDOM / 32768")"
+  sleep "$(jq -n "$RANDOM / 131072")"
   kill -KILL "$process" 2>/dev/null || { wait "$process" && break; }
   wait "$process" 2>/dev/null || killed=$((killed + 1))
   echo "killed with $(steps "$WORK/broken.sqlite") steps in the store" >&2
