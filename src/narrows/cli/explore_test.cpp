@@ -15,9 +15,7 @@
 #include "narrows/cli/report.h"
 #include "narrows/cli/split.h"
 #include "narrows/cli/split_recipe.h"
-#include "narrows/cost/profiles.h"
 #include "narrows/vision/image.h"
-#include "narrows/zoo/zoo.h"
 
 namespace narrows {
 namespace {
@@ -215,30 +213,6 @@ TEST(DesignPromise, IsReadBack) {
   EXPECT_EQ(parsePromise("{}").error().message, "figures: link: expected a name");
   EXPECT_EQ(parsePromise(R"({"link": "wifi", "latency_s": "x"})").error().message,
             "figures: latency_s: expected a number");
-}
-
-TEST(DesignPromise, StatesTheErrorOfThePredictorsWhereItIsMoreThanTheModels) {
-  const Graph network = buildZooModel("zoo:mini-yolo", 1)->graph;
-  SplitSetting setting;
-  setting.node = *findDeviceModel("raspberry-pi4");
-  setting.server = *findDeviceModel("gpu-server");
-  setting.links = {*findLinkModel("2Mbit/s")};
-  DesignCost cost;
-  at(cost.scores, Objective::latency) = 0.1;
-  cost.node_compute = Seconds(0.06);
-  cost.server_compute = Seconds(0.03);
-  const auto error = [&] {
-    const auto pricer = SplitPricer::create(setting, network);
-    EXPECT_TRUE(pricer.ok()) << pricer.error().message;
-    return latencyError(*pricer, cost).value();
-  };
-  EXPECT_NEAR(error(), 0.01, 1e-12);
-  for (auto* device : {&setting.node, &setting.server}) {
-    (*device)->tables.clear();
-    (*device)->predictor = TimePredictor();
-    (*device)->predictor->error_percent = 20;
-  }
-  EXPECT_NEAR(error(), 0.2 * 0.09, 1e-12);
 }
 
 TEST(SplitRecipe, IsReadBack) {
