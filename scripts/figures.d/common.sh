@@ -16,6 +16,18 @@ figure() {
     '{name: $name, value: $value, unit: $unit, origin: $origin}'
 }
 
+# first COMMAND...: runs it before other work on the machine, which is no part of a plan's latency;
+# only an administrator may. In a session of its own, since Linux may weigh sessions against each
+# other (autogroup) before it looks at processes.
+first() {
+  if ! nice -n -20 true 2>/dev/null; then
+    "$@"
+    return
+  fi
+  setsid --wait bash -c '{ echo -20 >/proc/self/autogroup; } 2>/dev/null; exec nice -n -20 "$@"' \
+    first "$@"
+}
+
 # figures_of_test NAME: runs the test binary and prints the figures that it records.
 figures_of_test() {
   local binary=$BUILD/tests/narrows_$1_test recorded=$WORK/$1.jsonl

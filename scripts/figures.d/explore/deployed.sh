@@ -7,23 +7,19 @@
 # narrows measure says of them. The design is the fastest of those that are cut.
 source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
-# Other work on the machine is no part of a plan's latency; only an administrator may go before it.
-first=()
-nice -n -20 true 2>/dev/null && first=(nice -n -20)
-
 # deployed NAME NODE-MB ANSWER-BYTES MODEL OPTION...
 deployed() {
   local name=$1 node_mb=$2 answer=$3 model=$4 id origin
   shift 4
-  "${first[@]}" "$NARROWS" profile "$model" --runs 20 --output "$WORK/$name.toml" >&2
-  "${first[@]}" "$NARROWS" explore "$model" "$@" --device "$WORK/$name.toml" \
+  first "$NARROWS" profile "$model" --runs 20 --output "$WORK/$name.toml" >&2
+  "$NARROWS" explore "$model" "$@" --device "$WORK/$name.toml" \
     --server "$WORK/$name.toml" --link 2Mbit/s --bits 2-6 --coder context --coder zstd \
     --answer-bytes "$answer" --coded-pictures 16 --threads 1 --max-node-mb "$node_mb" --goal latency \
     --store "$WORK/$name.sqlite" --json >"$WORK/$name.json"
   id=$(jq -r '[.front[] | select(.interface != "-")] | min_by(.latency_ms).id' "$WORK/$name.json")
   "$NARROWS" split "$model" --design "$id" --store "$WORK/$name.sqlite" \
     --out "$WORK/$name.narrows" >&2
-  "${first[@]}" "$NARROWS" measure "$model" "${@:1:4}" --design "$id" --store "$WORK/$name.sqlite" \
+  first "$NARROWS" measure "$model" "${@:1:4}" --design "$id" --store "$WORK/$name.sqlite" \
     --bundle "$WORK/$name.narrows" --json >"$WORK/$name-measured.json"
   jq -c --arg id "$id" '.front[] | select(.id == $id)' "$WORK/$name.json" >&2
   jq -c '.rows[]' "$WORK/$name-measured.json" >&2

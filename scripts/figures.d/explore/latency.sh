@@ -4,16 +4,13 @@
 # Where the machine has no network namespaces the links are emulated, and the origin says simulated.
 source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
-# Other work on the machine is no part of a plan's latency; only an administrator may go before it.
-first=()
-nice -n -20 true 2>/dev/null && first=(nice -n -20)
 mkdir "$WORK/pictures"
 picture=$(find "$(unpacked coco128)" -name '*.jpg' | sort | head -n 1)
 cp "$picture" "$WORK/pictures/"
 networks=(zoo:mobilenetv2@224 zoo:resnet18@224)
-"${first[@]}" "$NARROWS" profile "${networks[@]}" --runs 20 --output "$WORK/host.toml" >&2
+first "$NARROWS" profile "${networks[@]}" --runs 20 --output "$WORK/host.toml" >&2
 for network in "${networks[@]}"; do
-  "${first[@]}" "$NARROWS" measure "$network" --data "$WORK/pictures" --device "$WORK/host.toml" \
+  first "$NARROWS" measure "$network" --data "$WORK/pictures" --device "$WORK/host.toml" \
     --server "$WORK/host.toml" --cuts 6 --link 5Mbit/s --link 50Mbit/s --link 500Mbit/s \
     --pictures 30 --json 2>"$WORK/nodes.log" || { tail -n 3 "$WORK/nodes.log" >&2; exit 1; }
 done >"$WORK/runs.json"
