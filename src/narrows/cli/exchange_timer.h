@@ -13,8 +13,9 @@ namespace narrows {
 Result<Seconds> timeMessage(std::size_t bytes, std::size_t runs);
 
 /// What one side of an exchange takes on this host: half of what `narrows serve` and `narrows node`
-/// on this machine take for so many pictures of a network that computes next to nothing, without
-/// its computing and coding; median, the first pictures left out. Measured.
+/// take between them over the loopback for so many pictures of two networks that compute next to
+/// nothing, one with maps of 3 kB and one with maps of 1 MB, without their computing and coding;
+/// medians. Measured.
 Result<ExchangeRates> measureExchange(std::size_t pictures);
 
 }  // namespace narrows
