@@ -34,8 +34,7 @@ Result<Bundle> trivialBundle(std::int64_t extent) {
   graph.name = "trivial";
   const ValueId image = graph.addInput("image", {DType::f32, {1, 3, extent, extent}});
   NARROWS_TRY(first, graph.add(Unary{UnaryKind::relu}, {image}, "first", "first"));
-  NARROWS_TRY(second,
-              graph.add(GlobalPool{GlobalPoolKind::average}, {first}, "second", "second"));
+  NARROWS_TRY(second, graph.add(GlobalPool{GlobalPoolKind::average}, {first}, "second", "second"));
   NARROWS_CHECK(graph.setOutputs({second}));
   NARROWS_TRY(cut, findCut(graph, "first"));
   NARROWS_TRY(split, splitAt(graph, cut, {plainInterface(graph.type(first))}));

@@ -108,8 +108,8 @@ Status addExchange(std::size_t pictures, DeviceModel& device) {
   NARROWS_TRY(rates, measureExchange(pictures));
   device.exchange = rates;
   const std::string source = fmt::format(
-      "narrows profile, narrows node and serve of two layers over the loopback, maps of 3 kB and of "
-      "1 MB, half of what is neither computing nor coding, medians of {} pictures",
+      "narrows profile, narrows node and serve of two layers over the loopback, maps of 3 kB and "
+      "of 1 MB, half of what is neither computing nor coding, medians of {} pictures",
       pictures);
   device.figures.push_back(
       {"exchange.ms", toMilliseconds(rates.time), "ms", Ground::measured, source});

@@ -23,7 +23,7 @@ class ShapedNetwork {
 
   Status setRate(BitsPerSecond rate);
   /// What the bucket holds when nothing was sent for a while: so much passes at once.
-  static Bytes burst();
+  static Bytes burst(BitsPerSecond rate);
   /// How much earlier than by the link's model a message arrives that finds the bucket full.
   static Seconds credit(const LinkModel& link, Bytes message);
   /// Address of the server's end.
