@@ -31,7 +31,7 @@ first() {
 # figures_of_test NAME: runs the test binary and prints the figures that it records.
 figures_of_test() {
   local binary=$BUILD/tests/narrows_$1_test recorded=$WORK/$1.jsonl
-  [[ -x $binary ]] || binary=$(find "$BUILD/src" -name "narrows_$1_test" -type f | head -n 1)
+  [[ -x $binary ]] || binary=$(find "$BUILD/src" -name "narrows_$1_test" -type f | sed -n 1p)
   [[ -x $binary ]] || die "no test binary narrows_$1_test in $BUILD"
   NARROWS_FIGURES=$recorded NARROWS_FULL=1 "$binary" >&2 || die "test $1 failed"
   [[ -s $recorded ]] || die "test $1 recorded no figures"

@@ -4,7 +4,7 @@
 # codes of the context coder as this machine does; else 0.
 source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
-test=$(find "$BUILD/src" -name narrows_codec_test -type f | head -n 1)
+test=$(find "$BUILD/src" -name narrows_codec_test -type f | sed -n 1p)
 [[ -x $test ]] || die "no test binary narrows_codec_test in $BUILD"
 ok=1
 "$test" --gtest_filter='*Golden*' >"$WORK/golden.txt" 2>&1 || ok=0

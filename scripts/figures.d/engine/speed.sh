@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
 "$ROOT/scripts/install-onnxruntime" >&2
 library=$(find "$ROOT/build/ort/node_modules/onnxruntime-node/bin" \
-  -path "*linux/x64/libonnxruntime.so.1" | head -n 1)
+  -path "*linux/x64/libonnxruntime.so.1" | sed -n 1p)
 # One process for each network: the graphs with their weights take gigabytes.
 for network in tiny-yolov3@416 resnet50@224 vgg16@224 mobilenetv2@224 efficientnetv2-s@224 \
   yolov10n@640; do

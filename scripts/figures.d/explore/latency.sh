@@ -5,7 +5,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
 mkdir "$WORK/pictures"
-picture=$(find "$(unpacked coco128)" -name '*.jpg' | sort | head -n 1)
+picture=$(find "$(unpacked coco128)" -name '*.jpg' | sort | sed -n 1p)
 cp "$picture" "$WORK/pictures/"
 networks=(zoo:mobilenetv2@224 zoo:resnet18@224)
 first "$NARROWS" profile "${networks[@]}" --runs 20 --output "$WORK/host.toml" >&2
