@@ -1,12 +1,14 @@
 #include "tests/support/process.h"
 
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace narrows::test {
 namespace {
@@ -15,32 +17,27 @@ int exitCodeOf(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-void redirect(int descriptor, const std::string& path) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (file < 0 || dup2(file, descriptor) < 0) _exit(127);
-}
-
 }  // namespace
 
+// Not a fork: gRPC's handlers of one end the program now and then when its threads are at work.
 Process Process::start(const std::vector<std::string>& command,
                        const std::filesystem::path& output) {
-  // Made before the fork: the child may only call what is safe after one.
   std::vector<char*> arguments;
   for (const std::string& argument : command)
     arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
-  const std::string out = output.string();
-  const std::string error = out + ".err";
-  const pid_t id = fork();
-  if (id < 0) {
-    std::perror("fork");
+  const std::string error = output.string() + ".err";
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output.c_str(), kFlags, 0644);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, error.c_str(), kFlags, 0644);
+  pid_t id = -1;
+  const int code = posix_spawn(&id, arguments[0], &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (code != 0) {
+    std::fprintf(stderr, "cannot start %s: %s\n", arguments[0], std::strerror(code));
     std::abort();
-  }
-  if (id == 0) {
-    redirect(STDOUT_FILENO, out);
-    redirect(STDERR_FILENO, error);
-    execv(arguments[0], arguments.data());
-    _exit(127);
   }
   return Process(id);
 }

@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "narrows/base/assert.h"
 #include "narrows/base/result.h"
 #include "tests/support/process.h"
 
@@ -44,7 +43,12 @@ class WorkerProcess {
     process_ = std::make_unique<Process>(Process::start(command, output));
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (!readPort(output)) {
-      NARROWS_ASSERT(std::chrono::steady_clock::now() < until);
+      if (process_->ended() || std::chrono::steady_clock::now() > until) {
+        std::string why;
+        std::getline(std::ifstream(output.string() + ".err"), why);
+        fmt::print(stderr, "worker {} does not start on port {}: {}\n", options_.name, port_, why);
+        std::abort();
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     stopped_ = false;

@@ -23,7 +23,6 @@ enum class MemberState : std::uint8_t {
 struct Member {
   std::string device;
   std::string address;
-  std::unique_ptr<Peer> peer;
   MemberState state = MemberState::lost;
   /// Of the process that answered last; 0 before the first answer.
   std::uint64_t instance = 0;
@@ -36,6 +35,9 @@ struct Member {
   bool pinging = false;
   double pinged = 0;
   std::optional<Result<PingReply>> answer;
+
+  /// Goes first: the end of a ping on its way is still written above.
+  std::unique_ptr<Peer> peer;
 };
 
 /// What a member is to become part of.
