@@ -35,14 +35,25 @@ done
 jq -c '{name: "bccd_map50_baseline", value: .[0].accuracy_percent, unit: "%", origin: "measured"}' \
   "$WORK/test.json"
 
-# Names of the results of a kept bundle: "3" of bottleneck for j3, of pruning for j3-pruned.
+# Names of the results of a kept bundle: "3" of bottleneck for j3, of pruning for j3-pruned. The
+# other pruned designs have the scores that the study ended with.
+pruning=$(results pruning)
+pruned=$(dirname "${pruning:-.}")/test.json
+[[ -n $pruning && -f $pruned ]] || pruned=/dev/null
 jq -cs --slurpfile test "$WORK/test.json" --slurpfile val "$WORK/val.json" \
-  --slurpfile pruning "$(results pruning | grep . || echo /dev/null)" '
+  --slurpfile pruning "${pruning:-/dev/null}" --slurpfile pruned "$pruned" '
   (map({key: ("j" + (.keys | ltrimstr("j="))), value: .}) +
    ($pruning | map({key: ("j" + (.keys | ltrimstr("j=")) + "-pruned"), value: .})) | from_entries)
     as $made |
-  def bundle: .what | ltrimstr("./") | rtrimstr(".narrows");
+  def bundle: .what | split("/")[-1] | rtrimstr(".narrows");
   def less($now; $before): 100 * (1 - $now / $before);
+  def step2($j):
+    $made["\($j)-pruned"].rows[0].node_macs as $macs |
+    {name: "\($j)_macs_reduction_percent", value: less(.node_macs; $macs), unit: "%"},
+    {name: "\($j)_step2_bytes_mean", value: .mean_bytes, unit: "B"},
+    {name: "\($j)_step2_map_drop_points", value: .drop_points, unit: "points"},
+    {name: "\($j)_step2_map_drop_low", value: .drop_low, unit: "points"},
+    {name: "\($j)_step2_map_drop_high", value: .drop_high, unit: "points"};
   [$test[0][1:][] | . + {bundle: bundle, original: $made[bundle].rows[0]}] as $kept |
   ($kept[] | select(.bundle | test("^j[1-5]$")) |
     {name: "\(.bundle)_bytes_reduction_percent", value: less(.mean_bytes; .original.mean_bytes), unit: "%"},
@@ -50,19 +61,17 @@ jq -cs --slurpfile test "$WORK/test.json" --slurpfile val "$WORK/val.json" \
     {name: "\(.bundle)_map_drop_points", value: .drop_points, unit: "points"},
     {name: "\(.bundle)_map_drop_low", value: .drop_low, unit: "points"},
     {name: "\(.bundle)_map_drop_high", value: .drop_high, unit: "points"}),
-  ($kept[] | select(.bundle | endswith("-pruned")) | (.bundle | rtrimstr("-pruned")) as $j |
-    {name: "\($j)_macs_reduction_percent", value: less(.node_macs; .original.node_macs), unit: "%"},
-    {name: "\($j)_step2_bytes_mean", value: .mean_bytes, unit: "B"},
-    {name: "\($j)_step2_map_drop_points", value: .drop_points, unit: "points"},
-    {name: "\($j)_step2_map_drop_low", value: .drop_low, unit: "points"},
-    {name: "\($j)_step2_map_drop_high", value: .drop_high, unit: "points"}),
+  ($kept[] | select(.bundle | endswith("-pruned")) | step2(.bundle | rtrimstr("-pruned"))),
+  ($pruned[0][]? | select(.node_macs) | bundle as $j | $made["\($j)-pruned"] as $record |
+    select($record and all($kept[]; .bundle != "\($j)-pruned")) | step2($j) |
+    . + {origin: "stored result, \($record.setting), seed \($record.seed), \($record.date)"}),
   {name: "cuts_at_99_8_within_3", unit: "cuts",
    value: ([$kept[] | select(.bundle | test("^j[1-5]$")) |
             select(less(.mean_bytes; .original.mean_bytes) >= 99.8 and .drop_points <= 3)] | length)},
   {name: "engine_vs_training_points_max", unit: "points",
    value: ([$val[0][1:][] | (.accuracy_percent - $made[bundle].rows[-1].accuracy_percent) |
             if . < 0 then -. else . end] | max)} |
-  . + {origin: "measured"}' "$(results bottleneck)"
+  {origin: "measured"} + .' "$(results bottleneck)"
 
 # What the engine won back of what the quantizer alone lost, on the test pictures: the best cut.
 recovery=$(results recovery)
