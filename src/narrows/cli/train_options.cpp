@@ -42,6 +42,9 @@ void addTrainingOptions(CLI::App& app, TrainingOptions& options, int least_epoch
       ->capture_default_str();
   app.add_flag("--bf16", options.bf16,
                "Convolutions multiply in bf16; weights, sums and the optimizer stay f32");
+  app.add_option("--train-device", options.device,
+                 "Where steps are computed: cpu, or cuda or cuda:N where libtorch has it")
+      ->capture_default_str();
   app.add_option("--smoothing", options.smoothing, "Label smoothing of classifiers")
       ->check(CLI::Range(0.0, 0.9))
       ->capture_default_str();

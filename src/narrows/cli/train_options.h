@@ -28,6 +28,7 @@ struct TrainingOptions {
   bool flip = false;
   bool flip_vertical = false;
   bool bf16 = false;
+  std::string device = "cpu";
   double zoom = 0;
   double shift = 0;
   double color = 0;

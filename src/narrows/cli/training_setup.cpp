@@ -41,6 +41,7 @@ Result<std::unique_ptr<TrainingSetup>> openTraining(const TrainingOptions& optio
   auto setup = std::make_unique<TrainingSetup>();
   setup->threads = threadCount(options.threads);
   setTorchThreads(setup->threads);
+  NARROWS_CHECK(checkTorchDevice(options.device).within("--train-device"));
   NARROWS_TRY(model, loadForTraining(options.model));
   setup->model = std::move(model);
   NARROWS_TRY(description, requireDescription(setup->model));
@@ -119,6 +120,7 @@ Result<TrainerOptions> trainerOptions(const TrainingSetup& setup, const Training
   trainer.optimizer = optimizerOptions(options);
   trainer.average_decay = options.average_decay;
   trainer.bf16 = options.bf16;
+  trainer.device = options.device;
   return trainer;
 }
 

@@ -44,13 +44,34 @@ at::IntArrayRef extentsOf(const Shape& shape) {
   return {shape.extents().data(), shape.rank()};
 }
 
-Result<at::Tensor> toAten(TensorView view, at::ScalarType real) {
+Result<at::Device> findDevice(const std::string& device) {
+  const bool cuda = device == "cuda" || device.starts_with("cuda:");
+  if (device != "cpu" && !cuda) {
+    return makeError("device \"{}\": expected cpu, cuda or cuda:N", device);
+  }
+  return guarded([&]() -> Result<at::Device> {
+    const at::Device found(device);
+    if (!cuda) return found;
+    if (!at::hasCUDA()) {
+      return makeError("device \"{}\": this libtorch finds no CUDA device; use cpu", device);
+    }
+    // Products of 10 bits would not be f32, and the search for the fastest convolution not
+    // repeatable.
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setAllowTF32CuDNN(false);
+    at::globalContext().setDeterministicCuDNN(true);
+    at::globalContext().setBenchmarkCuDNN(false);
+    return found;
+  });
+}
+
+Result<at::Tensor> toAten(TensorView view, const at::TensorOptions& options) {
   const auto type = sameType(view.dtype());
   if (!type) return makeError("libtorch has no elements of type {}", toString(view.dtype()));
   at::Tensor tensor = at::empty(extentsOf(view.shape()), *type);
   const ByteSpan bytes = view.bytes();
   if (!bytes.empty()) std::memcpy(tensor.data_ptr(), bytes.data(), bytes.size());
-  return isFloating(view.dtype()) ? tensor.to(real) : tensor;
+  return isFloating(view.dtype()) ? tensor.to(options) : tensor.to(options.device());
 }
 
 Tensor fromAten(const at::Tensor& tensor, DType dtype) {

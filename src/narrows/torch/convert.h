@@ -14,9 +14,12 @@ namespace narrows::torched {
 /// are checked.
 at::ScalarType scalarType(bool double_precision);
 
-/// The elements as a tensor of libtorch, copied. Floating-point ones become `real`; unsigned types
-/// of more than 8 bits, which libtorch lacks, are an error.
-Result<at::Tensor> toAten(TensorView view, at::ScalarType real);
+/// Where `device` computes: "cpu", "cuda" or "cuda:N". An error that says why where it cannot.
+Result<at::Device> findDevice(const std::string& device);
+
+/// The elements as a tensor of libtorch, copied to the device of `options`. Floating-point ones get
+/// its type; unsigned types of more than 8 bits, which libtorch lacks, are an error.
+Result<at::Tensor> toAten(TensorView view, const at::TensorOptions& options);
 /// The elements, copied, as `dtype`.
 Tensor fromAten(const at::Tensor& tensor, DType dtype);
 

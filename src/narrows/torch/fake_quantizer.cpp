@@ -135,7 +135,7 @@ std::vector<float> lengthChanges(const RateTable& table, const MapRate& rate) {
 }  // namespace
 
 Result<FakeQuantizer> FakeQuantizer::create(const TensorType& type, const QuantizerParams& params,
-                                            bool learned, at::ScalarType real) {
+                                            bool learned, const at::TensorOptions& place) {
   if (params.kind == QuantizerKind::none) return makeError("no quantizer to train with");
   if (learned && params.kind == QuantizerKind::two_level) {
     return makeError("a quantizer of kind {} does not learn its levels", toString(params.kind));
@@ -144,9 +144,9 @@ Result<FakeQuantizer> FakeQuantizer::create(const TensorType& type, const Quanti
   const auto entries = static_cast<std::int64_t>(params.low.size());
   std::vector<std::int64_t> extents(type.shape.rank(), 1);
   if (params.granularity == Granularity::channel) extents[1] = entries;
-  quantizer.low_ = at::zeros(extents, real);
-  quantizer.step_ = at::ones(extents, real);
-  quantizer.levels_ = at::zeros({static_cast<std::int64_t>(params.levels.size())}, real);
+  quantizer.low_ = at::zeros(extents, place);
+  quantizer.step_ = at::ones(extents, place);
+  quantizer.levels_ = at::zeros({static_cast<std::int64_t>(params.levels.size())}, place);
   NARROWS_CHECK(quantizer.setParams(params));
   if (learned) {
     for (Part& part : quantizer.parts()) part.tensor.set_requires_grad(true);
@@ -197,7 +197,7 @@ at::Tensor FakeQuantizer::expectedBits(const at::Tensor& x, const RateTable& tab
     all.insert(all.end(), of_sample.begin(), of_sample.end());
   }
   const at::Tensor changes =
-      at::from_blob(all.data(), {x.numel(), levels}, at::kFloat).clone().to(x.scalar_type());
+      at::from_blob(all.data(), {x.numel(), levels}, at::kFloat).clone().to(x.options());
   at::Tensor distance;
   if (kind_ == QuantizerKind::levels) {
     const at::Tensor ladder = levels_.detach();
@@ -212,7 +212,7 @@ at::Tensor FakeQuantizer::expectedBits(const at::Tensor& x, const RateTable& tab
 }
 
 std::vector<std::uint8_t> FakeQuantizer::symbols(const at::Tensor& sample) const {
-  const at::Tensor plain = sample.detach().to(at::kFloat).contiguous();
+  const at::Tensor plain = sample.detach().to(at::kCPU).to(at::kFloat).contiguous();
   const TensorView view(type_, reinterpret_cast<const std::byte*>(plain.data_ptr<float>()));
   std::vector<std::uint8_t> result(static_cast<std::size_t>(type_.elements()));
   quantize(view, params(), result);
@@ -243,7 +243,7 @@ Status FakeQuantizer::setParams(const QuantizerParams& params) {
   const auto copyTo = [](const std::vector<float>& values, at::Tensor& target) {
     const Tensor tensor =
         Tensor::from<float>(Shape{static_cast<std::int64_t>(values.size())}, values);
-    target.copy_(toAten(tensor, target.scalar_type())->reshape(target.sizes()));
+    target.copy_(toAten(tensor, target.options())->reshape(target.sizes()));
   };
   if (kind_ == QuantizerKind::levels) {
     copyTo(params.levels, levels_);

@@ -24,7 +24,7 @@ class FakeQuantizer {
  public:
   /// Entries are those of one sample's type. Not for QuantizerKind::none.
   static Result<FakeQuantizer> create(const TensorType& type, const QuantizerParams& params,
-                                      bool learned, at::ScalarType real);
+                                      bool learned, const at::TensorOptions& place);
 
   at::Tensor quantized(const at::Tensor& x) const;
   /// Mean over the elements of the squared distance to the nearest level: what the clustering loss

@@ -37,10 +37,10 @@ std::vector<bool> neededNodes(const Graph& graph, const std::vector<ValueId>& wa
 
 }  // namespace
 
-Result<GraphModule> GraphModule::create(const Graph& graph, at::ScalarType real) {
+Result<GraphModule> GraphModule::create(const Graph& graph, const at::TensorOptions& place) {
   GraphModule module;
   module.graph_ = graph;
-  module.real_ = real;
+  module.place_ = place;
   module.parameters_ = trainableConstants(graph);
   module.statistics_ = statisticConstants(graph);
   module.depends_ = dependsOnInputs(graph);
@@ -49,7 +49,7 @@ Result<GraphModule> GraphModule::create(const Graph& graph, at::ScalarType real)
   for (std::size_t i = 0; i < graph.valueCount(); ++i) {
     const Value& value = graph.value(ValueId(i));
     if (!value.isConstant()) continue;
-    NARROWS_TRY(tensor, toAten(*value.constant, real).within("constant " + value.name));
+    NARROWS_TRY(tensor, toAten(*value.constant, place).within("constant " + value.name));
     module.constants_[i] = tensor;
   }
   for (const ValueId id : module.parameters_) {
@@ -97,6 +97,7 @@ Tensors GraphModule::run(const Tensors& inputs, const NormMode& norm,
   };
   for (const ValueId input : graph_.inputs()) settle(input);
   const std::vector<bool> needed = neededNodes(graph_, wanted);
+  const at::ScalarType real = at::typeMetaToScalarType(place_.dtype());
   for (std::size_t i = 0; i < graph_.nodeCount(); ++i) {
     if (!needed[i]) continue;
     const Node& node = graph_.nodes()[i];
@@ -110,7 +111,7 @@ Tensors GraphModule::run(const Tensors& inputs, const NormMode& norm,
     if (std::holds_alternative<BatchNorm>(node.op) && frozen_[node.inputs[1].index()]) {
       own_norm.training = false;
     }
-    const NodeContext context{graph_, node, batch, batched, own_norm, real_, factors_};
+    const NodeContext context{graph_, node, batch, batched, own_norm, real, factors_};
     Tensors outputs;
     try {
       outputs = applyNode(context, operands);

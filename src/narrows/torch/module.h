@@ -17,11 +17,13 @@ class GraphModule {
   /// Takes what replaces a value from the value on.
   using Replacement = std::function<at::Tensor(const at::Tensor&)>;
 
-  /// Fails on constants that libtorch cannot hold.
-  static Result<GraphModule> create(const Graph& graph, at::ScalarType real);
+  /// Floating-point constants get the type of `place`, all of them its device. Fails on constants
+  /// that libtorch cannot hold.
+  static Result<GraphModule> create(const Graph& graph, const at::TensorOptions& place);
 
   const Graph& graph() const { return graph_; }
-  at::ScalarType real() const { return real_; }
+  /// Type of floating-point values, and the device of all.
+  const at::TensorOptions& place() const { return place_; }
 
   /// Convolutions multiply in bf16 from now on, forward and backward; constants, results and
   /// everything else stay as they are (mixed precision, Micikevicius et al. 2018, section 3; bf16
@@ -60,7 +62,7 @@ class GraphModule {
   void checkBatch(const Node& node) const;
 
   Graph graph_;
-  at::ScalarType real_ = at::kFloat;
+  at::TensorOptions place_;
   at::ScalarType factors_ = at::kFloat;
   std::vector<at::Tensor> constants_;  // by value
   std::vector<bool> depends_;          // by value: on an input

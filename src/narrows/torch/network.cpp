@@ -37,7 +37,7 @@ struct TorchNetwork::State {
   Result<torched::Tensors> convert(std::span<const TensorView> inputs) const {
     torched::Tensors tensors;
     for (const TensorView& input : inputs) {
-      NARROWS_TRY(tensor, toAten(input, module.real()));
+      NARROWS_TRY(tensor, toAten(input, module.place()));
       tensors.push_back(tensor);
     }
     return tensors;
@@ -50,6 +50,12 @@ struct TorchNetwork::State {
   }
 };
 
+Status checkTorchDevice(const std::string& device) {
+  const auto found = torched::findDevice(device);
+  if (!found.ok()) return found.error();
+  return {};
+}
+
 void setTorchThreads(std::size_t threads) {
   at::set_num_threads(static_cast<int>(threads));
 }
@@ -60,10 +66,9 @@ TorchNetwork& TorchNetwork::operator=(TorchNetwork&&) noexcept = default;
 TorchNetwork::~TorchNetwork() = default;
 
 Result<TorchNetwork> TorchNetwork::create(const Graph& graph, const TorchOptions& options) {
-  NARROWS_TRY(module, guarded([&] {
-                return torched::GraphModule::create(graph,
-                                                    torched::scalarType(options.double_precision));
-              }));
+  NARROWS_TRY(device, torched::findDevice(options.device));
+  const auto place = at::TensorOptions(device).dtype(torched::scalarType(options.double_precision));
+  NARROWS_TRY(module, guarded([&] { return torched::GraphModule::create(graph, place); }));
   return TorchNetwork(std::unique_ptr<State>(new State{std::move(module), options}));
 }
 
@@ -96,7 +101,7 @@ Result<Gradients> TorchNetwork::differentiate(std::span<const TensorView> inputs
     if (factors.size() != outputs.size()) {
       return makeError("{} weights for {} outputs", factors.size(), outputs.size());
     }
-    at::Tensor total = at::zeros({}, module.real());
+    at::Tensor total = at::zeros({}, module.place());
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       if (at::isFloatingType(outputs[i].scalar_type())) {
         total = total + (outputs[i] * factors[i]).sum();
@@ -145,7 +150,7 @@ Status TorchNetwork::setParameter(std::string_view name, TensorView elements) {
                        toString(elements.shape()));
     }
     return guarded([&]() -> Status {
-      NARROWS_TRY(tensor, toAten(elements, module.real()));
+      NARROWS_TRY(tensor, toAten(elements, module.place()));
       const at::NoGradGuard no_gradients;
       at::Tensor target = module.constant(id);
       target.copy_(tensor);

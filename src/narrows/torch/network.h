@@ -17,6 +17,8 @@ struct TorchOptions {
   /// Normalisations use the statistics of the batch, and move the stored ones by `momentum`.
   bool batch_norm_training = false;
   double momentum = 0.1;
+  /// "cpu", "cuda" or "cuda:N".
+  std::string device = "cpu";
 };
 
 /// A tensor and whose it is.
@@ -33,6 +35,9 @@ struct Gradients {
   /// One for each parameter, by the constant's name.
   std::vector<NamedTensor> parameters;
 };
+
+/// An error that says why nothing can be computed on `device` ("cpu", "cuda" or "cuda:N").
+Status checkTorchDevice(const std::string& device);
 
 /// Threads of libtorch in this process, from now on.
 void setTorchThreads(std::size_t threads);

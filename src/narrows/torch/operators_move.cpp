@@ -15,8 +15,9 @@ std::vector<std::int64_t> batchedShape(const Ints& shape, const NodeContext& con
   return extents;
 }
 
-at::Tensor indexTensor(const std::vector<std::int64_t>& indices) {
-  return at::tensor(indices, at::kLong);
+/// Indices into `x`.
+at::Tensor indexTensor(const std::vector<std::int64_t>& indices, const at::Tensor& x) {
+  return at::tensor(indices, at::kLong).to(x.device());
 }
 
 /// Source positions along one axis for padding with elements of the map itself.
@@ -122,7 +123,7 @@ at::Tensor apply(const Slice& op, const NodeContext& context, const Tensors& in)
     }
     std::vector<std::int64_t> indices;
     for (std::int64_t i = 0; i < length; ++i) indices.push_back(start + i * step);
-    x = x.index_select(a, indexTensor(indices));
+    x = x.index_select(a, indexTensor(indices, x));
   }
   return x;
 }
@@ -150,9 +151,10 @@ at::Tensor apply(const Pad& op, const NodeContext& context, const Tensors& in) {
   at::Tensor x = in[0];
   for (std::size_t axis = 0; axis < op.before.size(); ++axis) {
     if (op.before[axis] == 0 && op.after[axis] == 0) continue;
-    x = x.index_select(static_cast<std::int64_t>(axis),
-                       indexTensor(mirrored(op.before[axis], context.inputShape(0)[axis],
-                                            op.after[axis], op.mode)));
+    x = x.index_select(
+        static_cast<std::int64_t>(axis),
+        indexTensor(mirrored(op.before[axis], context.inputShape(0)[axis], op.after[axis], op.mode),
+                    x));
   }
   return x;
 }
@@ -177,11 +179,11 @@ at::Tensor apply(const Resize& op, const NodeContext& context, const Tensors& in
         extents[axis] *= factor;
         x = x.unsqueeze(a + 1).expand(wide).reshape(extents);
       } else {
-        x = x.index_select(a, indexTensor(*picks));
+        x = x.index_select(a, indexTensor(*picks, x));
       }
       continue;
     }
-    auto weights = toAten(*matrix, x.scalar_type());
+    auto weights = toAten(*matrix, x.options());
     if (!weights.ok()) throw std::runtime_error(weights.error().message);
     x = at::matmul(x.transpose(a, -1), weights->t()).transpose(a, -1);
   }

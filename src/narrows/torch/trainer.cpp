@@ -139,7 +139,7 @@ Status Trainer::State::addInterfaces() {
     NARROWS_TRY(value, findValue(module.graph(), given.value));
     const TensorType& type = module.graph().type(value);
     NARROWS_TRY(quantizer, torched::FakeQuantizer::create(type, given.quantizer, given.learned,
-                                                          module.real()));
+                                                          module.place()));
     interfaces.push_back({given, value, std::move(quantizer), std::nullopt});
     if (!given.rate) continue;
     if (given.quantizer.bits > 4) {
@@ -154,7 +154,7 @@ Status Trainer::State::addInterfaces() {
 
 Status Trainer::State::addTeacher() {
   if (!options.teacher) return {};
-  NARROWS_TRY(made, torched::GraphModule::create(options.teacher->graph, module.real()));
+  NARROWS_TRY(made, torched::GraphModule::create(options.teacher->graph, module.place()));
   teacher = std::move(made);
   if (options.bf16) teacher->multiplyInBf16();
   NARROWS_TRY(of_teacher, taskOutputs(teacher->graph(), options.task));
@@ -216,8 +216,8 @@ at::Tensor Trainer::State::atInterface(Interface& interface, const at::Tensor& x
 
 at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictures,
                                 const StepFactors& factors, Pass pass, StepLosses& losses) {
-  clustering = at::zeros({}, module.real());
-  bits = at::zeros({}, module.real());
+  clustering = at::zeros({}, module.place());
+  bits = at::zeros({}, module.place());
   const bool training = pass == Pass::training;
   const torched::NormMode norm{training && options.batch_norm_training,
                                options.batch_norm_momentum};
@@ -239,7 +239,7 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
   const Tensors answers(values.begin(),
                         values.begin() + static_cast<std::ptrdiff_t>(outputs.size()));
 
-  at::Tensor total = at::zeros({}, module.real());
+  at::Tensor total = at::zeros({}, module.place());
   const auto* classes = std::get_if<ClassificationTask>(&options.task);
   const auto* detection = std::get_if<DetectionTask>(&options.task);
   if (classes != nullptr && options.task_weight != 0) {
@@ -264,14 +264,14 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
       const at::NoGradGuard no_gradients;
       taught = teacher->run({pictures}, {}, asked);
     }
-    at::Tensor output = at::zeros({}, module.real());
+    at::Tensor output = at::zeros({}, module.place());
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       output =
           output + (classes != nullptr && classes->logits
                         ? torched::distillation(answers[i], taught[i], options.teacher->temperature)
                         : torched::imitation(answers[i], taught[i]));
     }
-    at::Tensor feature = at::zeros({}, module.real());
+    at::Tensor feature = at::zeros({}, module.place());
     for (std::size_t i = outputs.size(); i < values.size(); ++i) {
       feature = feature + torched::imitation(values[i], taught[i]);
     }
@@ -300,7 +300,9 @@ Result<Trainer> Trainer::create(const Graph& graph, const TrainerOptions& option
       dual = std::move(made);
     }
     const Graph& trained = dual ? dual->graph : graph;
-    NARROWS_TRY(module, torched::GraphModule::create(trained, at::kFloat));
+    NARROWS_TRY(device, torched::findDevice(options.device));
+    NARROWS_TRY(module,
+                torched::GraphModule::create(trained, at::TensorOptions(device).dtype(at::kFloat)));
     NARROWS_TRY(outputs, taskOutputs(trained, options.task));
     auto state = std::make_unique<State>(options, std::move(module));
     state->network = graph;
@@ -319,7 +321,7 @@ Result<Trainer> Trainer::create(const Graph& graph, const TrainerOptions& option
 Result<StepLosses> Trainer::step(const TrainBatch& batch, const StepFactors& factors) {
   return guarded([&]() -> Result<StepLosses> {
     State& state = *state_;
-    NARROWS_TRY(pictures, toAten(batch.pictures, state.module.real()));
+    NARROWS_TRY(pictures, toAten(batch.pictures, state.module.place()));
     Tensors statistics;
     for (const ValueId id : state.module.statistics()) {
       statistics.push_back(state.module.constant(id).clone());
@@ -360,7 +362,7 @@ Result<std::vector<std::vector<double>>> Trainer::channelImportance(
     const TrainBatch& batch, std::span<const std::string> values) {
   return guarded([&]() -> Result<std::vector<std::vector<double>>> {
     State& state = *state_;
-    NARROWS_TRY(pictures, toAten(batch.pictures, state.module.real()));
+    NARROWS_TRY(pictures, toAten(batch.pictures, state.module.place()));
     Tensors watched(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
       NARROWS_TRY(id, findValue(state.module.graph(), values[i]));

@@ -68,6 +68,8 @@ struct TrainerOptions {
   /// Convolutions of the network and of its teacher multiply in bf16; weights, sums and gradients
   /// of weights stay f32.
   bool bf16 = false;
+  /// Where steps are computed: "cpu", "cuda" or "cuda:N".
+  std::string device = "cpu";
   /// Decay of the running mean of the weights (0: none kept); it starts lower, as
   /// min(decay, (1 + step) / (10 + step)).
   double average_decay = 0;

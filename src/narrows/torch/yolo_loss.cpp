@@ -128,13 +128,13 @@ std::vector<Assigned> assignAll(const std::vector<HeadMap>& maps,
 }
 
 at::Tensor column(const std::vector<double>& values, const at::Tensor& like) {
-  return at::tensor(values, at::kDouble).to(like.scalar_type());
+  return at::tensor(values, at::kDouble).to(like.options());
 }
 
 /// Objectnesses that are punished: 0 where a prediction that is not assigned overlaps a box.
 at::Tensor objectMask(const HeadMap& map, std::span<const std::vector<BoxTarget>> boxes,
                       double ignore_iou) {
-  const at::Tensor f = map.fields.detach().to(at::kDouble).contiguous();
+  const at::Tensor f = map.fields.detach().to(at::kCPU).to(at::kDouble).contiguous();
   const auto anchors = static_cast<std::int64_t>(map.anchors.size());
   const std::int64_t plane = map.height() * map.width();
   const std::int64_t field_count = f.size(2);
@@ -176,16 +176,16 @@ at::Tensor mapLoss(const HeadMap& map, const Assigned& assigned,
     wanted.data_ptr<double>()[place] = 1;
   }
   const at::Tensor objectness = f.select(2, 4);
-  const at::Tensor object =
-      at::binary_cross_entropy_with_logits(objectness, wanted.to(f.scalar_type()), {}, {},
-                                           at::Reduction::None) *
-      mask.to(f.scalar_type());
+  const at::Tensor object = at::binary_cross_entropy_with_logits(objectness, wanted.to(f.options()),
+                                                                 {}, {}, at::Reduction::None) *
+                            mask.to(f.options());
   at::Tensor loss = object.sum() * task.object_weight;
   if (assigned.places.empty()) return loss;
 
-  const at::Tensor rows = f.permute({0, 1, 3, 4, 2})
-                              .reshape({-1, f.size(2)})
-                              .index_select(0, at::tensor(assigned.places, at::kLong));
+  const at::Tensor rows =
+      f.permute({0, 1, 3, 4, 2})
+          .reshape({-1, f.size(2)})
+          .index_select(0, at::tensor(assigned.places, at::kLong).to(f.device()));
   const auto width = static_cast<double>(map.width());
   const auto height = static_cast<double>(map.height());
   const double shift = 0.5 * (map.scale_xy - 1);
@@ -206,7 +206,7 @@ at::Tensor mapLoss(const HeadMap& map, const Assigned& assigned,
   const at::Tensor labels = at::tensor(assigned.labels, at::kLong);
   const at::Tensor scores = rows.narrow(1, 5, task.head.classes);
   const bool softmax = task.head.kind == HeadKind::yolov2 && task.head.softmax;
-  const at::Tensor one_hot = at::one_hot(labels, task.head.classes).to(f.scalar_type());
+  const at::Tensor one_hot = at::one_hot(labels, task.head.classes).to(f.options());
   const at::Tensor of_class =
       softmax ? -(at::log_softmax(scores, 1) * one_hot).sum()
               : at::binary_cross_entropy_with_logits(scores, one_hot, {}, {}, at::Reduction::Sum);
