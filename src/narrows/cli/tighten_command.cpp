@@ -27,7 +27,7 @@ std::string fingerprintOf(const TightenOptions& o) {
       "tighten {} at {} data {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} {} "
       "vary {} {} {} {} {} {} teacher {} {} {} labels {} quantizer {} {} {} {} {} tcl {} {} {} "
       "autoencoder {} {} {} {} prune {} {} {} {} {} {} {} {} lambda {} {} recover {} {} {} until "
-      "{} on {}",
+      "{} norm {} on {}",
       t.model.model, o.cut, t.data.path, t.data.split, t.model.seed, t.epochs, t.batch,
       t.learning_rate, t.final_share, t.warm_up, t.optimizer, t.weight_decay, t.average_decay,
       t.smoothing, t.bf16, t.flip, t.flip_vertical, t.zoom, t.shift, t.color, t.mosaic, t.teacher,
@@ -36,7 +36,7 @@ std::string fingerprintOf(const TightenOptions& o) {
       o.latent_stride, o.latent_layers, o.latent_epochs, o.prune, o.max_drop, o.importance,
       o.prune_epochs, o.prune_trials, o.skip_step2, o.prune_bytes, o.prune_macs, o.lambda,
       o.target_bytes, o.recovery_blocks, o.recovery_channels, o.recovery_epochs, o.train_until,
-      t.device);
+      t.norm_momentum, t.device);
 }
 
 GrowthKind growthKind(const std::string& name) {

@@ -22,11 +22,12 @@ std::string fingerprintOf(const TrainOptions& options) {
   return fmt::format(
       "train {} {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} bf16 {} flip {} {} {} "
       "{} {} {} "
-      "teacher {} {} {} labels {} anchors {} norm {} on {}",
+      "teacher {} {} {} labels {} anchors {} norm {} {} on {}",
       t.model.model, t.data.path, t.data.split, t.model.seed, t.epochs, t.batch, t.learning_rate,
       t.final_share, t.warm_up, t.optimizer, t.weight_decay, t.average_decay, t.smoothing, t.bf16,
       t.flip, t.flip_vertical, t.zoom, t.shift, t.color, t.mosaic, t.teacher, t.teacher_weight,
-      t.temperature, !t.no_labels, options.anchors, !options.frozen_norm, t.device);
+      t.temperature, !t.no_labels, options.anchors, !options.frozen_norm, t.norm_momentum,
+      t.device);
 }
 
 Status fitAnchors(const TrainOptions& options, TrainingSetup& setup) {

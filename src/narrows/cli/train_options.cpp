@@ -40,6 +40,12 @@ void addTrainingOptions(CLI::App& app, TrainingOptions& options, int least_epoch
                  "Decay of the running mean of the weights, which is what is kept (0: none)")
       ->check(CLI::Range(0.0, 0.999999))
       ->capture_default_str();
+  app.add_option(
+         "--norm-momentum", options.norm_momentum,
+         "Share of each batch's statistics in those that normalisations keep; less for small "
+         "batches")
+      ->check(CLI::Range(1e-6, 1.0))
+      ->capture_default_str();
   app.add_flag("--bf16", options.bf16,
                "Convolutions multiply in bf16; weights, sums and the optimizer stay f32");
   app.add_option("--train-device", options.device,

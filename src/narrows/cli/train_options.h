@@ -27,6 +27,7 @@ struct TrainingOptions {
   double smoothing = 0.1;
   bool flip = false;
   bool flip_vertical = false;
+  double norm_momentum = 0.1;
   bool bf16 = false;
   std::string device = "cpu";
   double zoom = 0;

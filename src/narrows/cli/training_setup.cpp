@@ -119,6 +119,7 @@ Result<TrainerOptions> trainerOptions(const TrainingSetup& setup, const Training
   }
   trainer.optimizer = optimizerOptions(options);
   trainer.average_decay = options.average_decay;
+  trainer.batch_norm_momentum = options.norm_momentum;
   trainer.bf16 = options.bf16;
   trainer.device = options.device;
   return trainer;
