@@ -87,7 +87,7 @@ if [[ -n $recovery && -f $recovered ]]; then
 fi
 
 # Classification: the row with the fewest bytes among those that lose less than a point, and the
-# smallest picture file of either format with which the uncut network loses no more than it.
+# smallest picture file of either format with which the uncut network loses less than a point too.
 tcl=$(results tcl)
 # classification MODEL PREFIX: figures of the study of MODEL.
 classification() {
@@ -97,8 +97,8 @@ classification() {
   stored "$tcl" --slurpfile test "$test" --arg prefix "$2" '.[0] as $first | $test[0] as $rows |
     ([$rows[1:][] | select((.what | endswith(".narrows")) and .drop_points < 1)] | min_by(.mean_bytes))
       as $best | select($best != null) |
-    (def file($format): [$rows[] | select((.what | startswith($format)) and
-                         .accuracy_percent >= $best.accuracy_percent)] | min_by(.mean_bytes);
+    (def file($format): [$rows[] | select((.what | startswith($format)) and .drop_points < 1)] |
+                        min_by(.mean_bytes);
      {name: "\($prefix)_best_drop_points", value: $best.drop_points, unit: "points"},
      {name: "\($prefix)_best_bytes", value: $best.mean_bytes, unit: "B"},
      (("jpeg", "webp") as $format | file($format) | select(. != null) |
