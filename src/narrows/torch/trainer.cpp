@@ -91,6 +91,7 @@ struct Trainer::State {
   void addOptimizer();
   void install();
   at::Tensor atInterface(Interface& interface, const at::Tensor& x);
+  bool needsOutputs() const;
   at::Tensor loss(const TrainBatch& batch, const at::Tensor& pictures, const StepFactors& factors,
                   Pass pass, StepLosses& losses);
 };
@@ -214,6 +215,13 @@ at::Tensor Trainer::State::atInterface(Interface& interface, const at::Tensor& x
   return interface.options.in_forward ? interface.quantizer.quantized(x) : x;
 }
 
+/// Whether a loss reads the deployed outputs; otherwise the network runs as far as its features.
+bool Trainer::State::needsOutputs() const {
+  const bool labels = std::holds_alternative<ClassificationTask>(options.task) ||
+                      std::holds_alternative<DetectionTask>(options.task);
+  return (labels && options.task_weight != 0) || (teacher && options.teacher->output_weight != 0);
+}
+
 at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictures,
                                 const StepFactors& factors, Pass pass, StepLosses& losses) {
   clustering = at::zeros({}, module.place());
@@ -221,10 +229,10 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
   const bool training = pass == Pass::training;
   const torched::NormMode norm{training && options.batch_norm_training,
                                options.batch_norm_momentum};
-  std::vector<ValueId> wanted = outputs;
+  std::vector<ValueId> wanted;
+  if (needsOutputs()) wanted = outputs;
+  const auto answered = static_cast<std::ptrdiff_t>(wanted.size());
   wanted.insert(wanted.end(), student_features.begin(), student_features.end());
-  // The deployed head's outputs are not needed where only its logits are trained.
-  if (dual && !teacher) wanted.clear();
   if (dual) {
     wanted.push_back(module.graph().findValue(dual->one));
     wanted.push_back(module.graph().findValue(dual->many));
@@ -234,10 +242,8 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
   if (dual) {
     logits = {values[values.size() - 2], values[values.size() - 1]};
     values.resize(values.size() - 2);
-    if (values.empty()) values.resize(outputs.size());
   }
-  const Tensors answers(values.begin(),
-                        values.begin() + static_cast<std::ptrdiff_t>(outputs.size()));
+  const Tensors answers(values.begin(), values.begin() + answered);
 
   at::Tensor total = at::zeros({}, module.place());
   const auto* classes = std::get_if<ClassificationTask>(&options.task);
@@ -257,7 +263,8 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
     total = total + task * options.task_weight;
   }
   if (teacher) {
-    std::vector<ValueId> asked = teacher_outputs;
+    std::vector<ValueId> asked;
+    if (needsOutputs()) asked = teacher_outputs;
     asked.insert(asked.end(), teacher_features.begin(), teacher_features.end());
     Tensors taught;
     {
@@ -265,14 +272,14 @@ at::Tensor Trainer::State::loss(const TrainBatch& batch, const at::Tensor& pictu
       taught = teacher->run({pictures}, {}, asked);
     }
     at::Tensor output = at::zeros({}, module.place());
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
+    for (std::size_t i = 0; i < answers.size(); ++i) {
       output =
           output + (classes != nullptr && classes->logits
                         ? torched::distillation(answers[i], taught[i], options.teacher->temperature)
                         : torched::imitation(answers[i], taught[i]));
     }
     at::Tensor feature = at::zeros({}, module.place());
-    for (std::size_t i = outputs.size(); i < values.size(); ++i) {
+    for (std::size_t i = answers.size(); i < values.size(); ++i) {
       feature = feature + torched::imitation(values[i], taught[i]);
     }
     losses.output = output.item<double>();
