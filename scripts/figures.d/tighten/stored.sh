@@ -71,7 +71,7 @@ jq -cs --slurpfile test "$WORK/test.json" --slurpfile val "$WORK/val.json" \
   {name: "engine_vs_training_points_max", unit: "points",
    value: ([$val[0][1:][] | (.accuracy_percent - $made[bundle].rows[-1].accuracy_percent) |
             if . < 0 then -. else . end] | max)} |
-  {origin: "measured"} + .' "$(results bottleneck)"
+  . + {origin: (.origin // "measured")}' "$(results bottleneck)"
 
 # What the engine won back of what the quantizer alone lost, on the test pictures: the best cut.
 recovery=$(results recovery)
