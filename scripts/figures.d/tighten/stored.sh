@@ -34,6 +34,8 @@ for split in val test; do
 done
 jq -c '{name: "bccd_map50_baseline", value: .[0].accuracy_percent, unit: "%", origin: "measured"}' \
   "$WORK/test.json"
+jq -c '{name: "transport_overhead_bytes", value: .[1].request_bytes, unit: "B", origin: "modelled"}' \
+  "$WORK/test.json"
 
 # Names of the results of a kept bundle: "3" of bottleneck for j3, of pruning for j3-pruned. The
 # other pruned designs have the scores that the study ended with.

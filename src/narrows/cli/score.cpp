@@ -18,6 +18,7 @@
 #include "narrows/eval/bootstrap.h"
 #include "narrows/eval/validator.h"
 #include "narrows/graph/cost.h"
+#include "narrows/runtime/wire.h"
 
 namespace narrows {
 namespace {
@@ -79,6 +80,12 @@ class ScoreTable {
   const Table& table() const { return table_; }
 
  private:
+  /// What the request of `narrows node` puts around a frame.
+  static Cell envelope(const FrameStatistics& frames) {
+    if (frames.worst_bytes == 0) return std::monostate();
+    return static_cast<std::int64_t>(requestEnvelope());
+  }
+
   static std::vector<Column> columns(const DesignPricer* pricer) {
     std::vector<Column> all{{"what", "what"},
                             {"accuracy_percent", "accuracy %", 2},
@@ -88,6 +95,7 @@ class ScoreTable {
                             {"drop_high", "to", 2},
                             {"mean_bytes", "frame B", 1},
                             {"worst_bytes", "worst B"},
+                            {"request_bytes", "around it B"},
                             {"node_macs", "node MACs"}};
     if (pricer == nullptr) return all;
     for (const Column& column : pricer->columns()) all.push_back(column);
@@ -106,6 +114,7 @@ class ScoreTable {
                                    drop.high,
                                    frames.meanBytes(),
                                    static_cast<std::int64_t>(frames.worst_bytes),
+                                   envelope(frames),
                                    node_macs};
     if (pricer_ == nullptr) return table_.add(scores);
     for (PlanPricer& link : links) {
@@ -197,7 +206,7 @@ Status score(const ScoreCommand& command) {
     fmt::print(
         "\n{} on {} pictures{} (measured, {}); drop: points below the uncut network, with its "
         "paired bootstrap interval ({} resamples, seed {}); bytes: whole frames or files at the "
-        "network's size.\n",
+        "network's size; around it: a request of narrows node (modelled).\n",
         toString(validator.metric()), validator.pictures(),
         validator.againstTruth() ? "" : ", agreement with the uncut network", command.engine,
         command.bootstrap.resamples, command.bootstrap.seed);
