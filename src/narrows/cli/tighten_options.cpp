@@ -62,6 +62,11 @@ Arguments::Outcome parseTighten(std::span<const std::string> arguments, TightenO
   app.add_option("--autoencoder-epochs", options.latent_epochs,
                  "Epochs of reconstruction before the task")
       ->capture_default_str();
+  app.add_option(
+         "--autoencoder-rate", options.latent_rate,
+         "Learning rate of the reconstruction (0: --rate); new layers bear more than trained ones")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_flag("--prune", options.prune,
                "Remove filters: first of the cut's layer, then of the layers before it");
   app.add_option("--max-drop", options.max_drop,

@@ -26,6 +26,7 @@ struct TightenOptions {
   std::int64_t latent_stride = 1;
   std::int64_t latent_layers = 1;
   std::size_t latent_epochs = 5;
+  double latent_rate = 0;
   bool prune = false;
   double max_drop = 3;
   std::string importance = "taylor";

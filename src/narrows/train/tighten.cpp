@@ -241,6 +241,8 @@ class Tightener {
     /// The quantizer stays as the design has it.
     bool fixed_quantizer = false;
     bool with_terms = false;
+    /// 0: that of the main training.
+    double learning_rate = 0;
   };
 
   /// Trains the design; it then holds the kept weights, and the quantizer if that is trained.
@@ -250,6 +252,7 @@ class Tightener {
     FitOptions fit_options = request_.fit;
     fit_options.name = stage.name;
     fit_options.epochs = stage.epochs;
+    if (stage.learning_rate > 0) fit_options.learning_rate.peak = stage.learning_rate;
     fit_options.fingerprint += " stage " + stage.name;
     if (!stage.validate_each) fit_options.validate_every = std::max<std::size_t>(1, stage.epochs);
     fit_options.rate_control.target_bytes = stage.with_terms ? request_.target_bytes : 0;
@@ -422,6 +425,7 @@ class Tightener {
     Stage stage;
     stage.name = "autoencoder";
     stage.epochs = request_.autoencoder_epochs;
+    stage.learning_rate = request_.autoencoder_rate;
     stage.fixed_quantizer = true;
     if (stage.epochs > 0) NARROWS_CHECK(train(widened, options, stage));
     design = std::move(widened);

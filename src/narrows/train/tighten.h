@@ -50,6 +50,8 @@ struct TightenRequest {
   std::optional<PruneOptions> prune;
   std::optional<AutoencoderShape> autoencoder;
   std::size_t autoencoder_epochs = 5;
+  /// Learning rate of the reconstruction; 0: that of the main training.
+  double autoencoder_rate = 0;
   std::optional<EngineShape> recovery;
   std::size_t recovery_epochs = 5;
   /// Loop of the main training; those of other stages differ in the epochs.
