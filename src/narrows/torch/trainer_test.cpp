@@ -234,6 +234,28 @@ TEST(Trainer, ATeacherNeedsNoLabels) {
   EXPECT_LT(last, 0.75 * first);
 }
 
+TEST(Trainer, FeaturesAloneRunTheNetworkNoFurther) {
+  // What follows the feature takes one sample at a time, so that a batch cannot pass it.
+  Graph graph = smallClassifier();
+  const ValueId flat = *graph.add(Reshape{{54}}, {graph.findValue("b")});
+  ASSERT_TRUE(graph.setOutputs({flat}).ok());
+  TrainerOptions options;
+  options.teacher = Teacher{graph, 0, 1, {{"a", "a"}}, 1};
+  options.interfaces = smallOptions().interfaces;
+  auto trainer = Trainer::create(graph, options);
+  ASSERT_TRUE(trainer.ok()) << trainer.error().message;
+  TrainBatch batch = quarterBatch(1, 12);
+  const auto losses = trainer->step(batch, {0.005});
+  ASSERT_TRUE(losses.ok()) << losses.error().message;
+  EXPECT_GT(losses->feature, 0);
+  EXPECT_EQ(losses->output, 0);
+
+  options.teacher->output_weight = 1;
+  auto whole = Trainer::create(graph, options);
+  ASSERT_TRUE(whole.ok()) << whole.error().message;
+  EXPECT_FALSE(whole->step(batch, {0.005}).ok());
+}
+
 TEST(Trainer, AChannelThatNothingUsesHasNoImportance) {
   Graph graph = smallClassifier();
   // Channel 2 of "a" is read with weights of zero.
