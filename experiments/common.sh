@@ -26,12 +26,18 @@ dataset() {
 # record KEYS COMMAND...: runs a `narrows tighten --json` and appends one line to results.jsonl: the
 # keys ("cut=pool1 bits=1"), the command, seed and date, and its rows. Done already: nothing to do.
 record() {
-  local keys=$1 rows key line
+  local keys=$1 rows line previous argument
   shift
   if [[ -f $OUT/results.jsonl ]] && grep -qF "\"keys\":\"$keys\"" "$OUT/results.jsonl"; then
     return
   fi
   echo "--- $keys" >&2
+  # A bundle without a record is of a run that was killed between the two.
+  previous=
+  for argument in "$@"; do
+    [[ $previous != --out ]] || rm -rf -- "$argument"
+    previous=$argument
+  done
   rows=$("$@" --json)
   line=$(jq -cn --arg keys "$keys" --arg command "${*/#$ROOT\//}" --arg date "$(date -u +%F)" \
     --argjson seed "$SEED" --arg setting "$SETTING" --argjson rows "$rows" \
