@@ -14,10 +14,6 @@ namespace {
 // NOLINTNEXTLINE(*-non-const-global-variables): a fork handler takes no argument.
 std::atomic<int> forks = 0;
 
-std::string textOf(const ByteVector& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 TEST(Process, StartsWithoutForkHandlers) {
   ASSERT_EQ(pthread_atfork([] { ++forks; }, nullptr, nullptr), 0);
   auto folder = TemporaryDirectory::create("narrows-process");
@@ -31,11 +27,11 @@ TEST(Process, KeepsWhatItSays) {
   ASSERT_TRUE(folder.ok());
   const auto output = folder->path() / "out";
   EXPECT_EQ(Process::start({"/bin/sh", "-c", "echo said; echo failed >&2"}, output).wait(), 0);
-  const auto said = readFile(output, 100);
-  const auto failed = readFile(output.string() + ".err", 100);
+  const auto said = readTextFile(output, 100);
+  const auto failed = readTextFile(output.string() + ".err", 100);
   ASSERT_TRUE(said.ok() && failed.ok());
-  EXPECT_EQ(textOf(*said), "said\n");
-  EXPECT_EQ(textOf(*failed), "failed\n");
+  EXPECT_EQ(*said, "said\n");
+  EXPECT_EQ(*failed, "failed\n");
 }
 
 TEST(Process, SignalsAreNegativeCodes) {

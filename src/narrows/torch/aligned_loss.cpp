@@ -52,10 +52,6 @@ Positives gather(std::span<const std::vector<BoxTarget>> boxes, const TaskAlignm
   return found;
 }
 
-at::Tensor column(const std::vector<double>& values, const at::Tensor& like) {
-  return at::tensor(values, at::kDouble).to(like.options());
-}
-
 /// Cross-entropy of the two bins around each distance, weighed by how near they are (Li et al.
 /// 2020, equation 6), mean over the sides.
 at::Tensor binLoss(const at::Tensor& bins, const at::Tensor& distances) {
@@ -96,7 +92,7 @@ at::Tensor aligned(const at::Tensor& cells, std::span<const std::vector<BoxTarge
                     (task.class_weight / norm);
   if (positives.places.empty()) return loss;
 
-  const at::Tensor index = at::tensor(positives.places, at::kLong).to(cells.device());
+  const at::Tensor index = indicesInto(cells, positives.places);
   const at::Tensor sides =
       rows.narrow(1, 0, 4 * bins).index_select(0, index).reshape({-1, 4, bins});
   const at::Tensor distances = (at::softmax(sides, 2) * at::arange(bins, cells.options())).sum(2);

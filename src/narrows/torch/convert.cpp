@@ -44,6 +44,14 @@ at::IntArrayRef extentsOf(const Shape& shape) {
   return {shape.extents().data(), shape.rank()};
 }
 
+at::Tensor column(const std::vector<double>& values, const at::Tensor& like) {
+  return at::tensor(values, at::kDouble).to(like.options());
+}
+
+at::Tensor indicesInto(const at::Tensor& x, const std::vector<std::int64_t>& indices) {
+  return at::tensor(indices, at::kLong).to(x.device());
+}
+
 Result<at::Device> findDevice(const std::string& device) {
   const bool cuda = device == "cuda" || device.starts_with("cuda:");
   if (device != "cpu" && !cuda) {

@@ -3,6 +3,7 @@
 #include <exception>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "narrows/base/result.h"
 #include "narrows/tensor/tensor.h"
@@ -14,7 +15,8 @@ namespace narrows::torched {
 /// are checked.
 at::ScalarType scalarType(bool double_precision);
 
-/// Where `device` computes: "cpu", "cuda" or "cuda:N". An error that says why where it cannot.
+/// Where `device` computes: "cpu", "cuda" or "cuda:N". An error that says why where it cannot. From
+/// then on CUDA multiplies in f32 and its convolutions repeat bit for bit, in the whole process.
 Result<at::Device> findDevice(const std::string& device);
 
 /// The elements as a tensor of libtorch, copied to the device of `options`. Floating-point ones get
@@ -22,6 +24,11 @@ Result<at::Device> findDevice(const std::string& device);
 Result<at::Tensor> toAten(TensorView view, const at::TensorOptions& options);
 /// The elements, copied, as `dtype`.
 Tensor fromAten(const at::Tensor& tensor, DType dtype);
+
+/// Values as a tensor of rank 1, of the type and on the device of `like`.
+at::Tensor column(const std::vector<double>& values, const at::Tensor& like);
+/// Indices into `x`, on its device.
+at::Tensor indicesInto(const at::Tensor& x, const std::vector<std::int64_t>& indices);
 
 at::IntArrayRef extentsOf(const Shape& shape);
 

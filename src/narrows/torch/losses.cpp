@@ -25,8 +25,7 @@ at::Tensor crossEntropy(const at::Tensor& output, std::span<const int> labels,
   }
   const at::Tensor logarithm =
       task.logits ? at::log_softmax(flat, 1) : at::log(flat.clamp_min(1e-12));
-  const at::Tensor chosen =
-      logarithm.gather(1, at::tensor(entries, at::kLong).to(flat.device()).reshape({-1, 1})).mean();
+  const at::Tensor chosen = logarithm.gather(1, indicesInto(flat, entries).reshape({-1, 1})).mean();
   return -(chosen * (1 - task.smoothing) + logarithm.mean() * task.smoothing);
 }
 

@@ -8,6 +8,7 @@
 #include "narrows/formats/model_file.h"
 #include "narrows/graph/random_graph.h"
 #include "narrows/torch/gradient_check.h"
+#include "narrows/zoo/zoo.h"
 #include "tests/support/figure.h"
 #include "tests/support/shared_data.h"
 
@@ -408,6 +409,36 @@ TEST(TorchNetwork, ABatchThatANodeCannotTakeIsAnErrorThatNamesTheNode) {
   auto outputs = network->run(views);
   ASSERT_FALSE(outputs.ok());
   EXPECT_NE(outputs.error().message.find("node fold"), std::string::npos);
+}
+
+TEST(TorchDevice, NamesThatAreNoneAreErrors) {
+  for (const char* name : {"", "gpu", "meta", "cuda:", "cuda:x", "cuda:-1", "cpu:7x"}) {
+    EXPECT_FALSE(checkTorchDevice(name).ok()) << name;
+  }
+  EXPECT_TRUE(checkTorchDevice("cpu").ok());
+}
+
+TEST(TorchDevice, CudaAgreesWithTheProcessor) {
+  const Status there = checkTorchDevice("cuda");
+  if (!there.ok()) GTEST_SKIP() << there.error().message;
+  const auto model = buildZooModel("zoo:tiny-yolov3@64,classes=2,width=0.25", 1);
+  ASSERT_TRUE(model.ok());
+  TorchOptions options;
+  options.batch_norm_training = true;
+  auto here = TorchNetwork::create(model->graph, options);
+  options.device = "cuda";
+  auto on_gpu = TorchNetwork::create(model->graph, options);
+  ASSERT_TRUE(here.ok() && on_gpu.ok());
+  const std::vector<Tensor> inputs = randomInputs(model->graph, 1);
+  const auto outputs = here->run(viewsOf(inputs));
+  ASSERT_TRUE(outputs.ok());
+  const auto expected = here->differentiate(viewsOf(inputs), viewsOf(*outputs));
+  const auto actual = on_gpu->differentiate(viewsOf(inputs), viewsOf(*outputs));
+  ASSERT_TRUE(expected.ok() && actual.ok());
+  for (std::size_t i = 0; i < expected->parameters.size(); ++i) {
+    EXPECT_LE(difference(actual->parameters[i].tensor, expected->parameters[i].tensor), 1e-3)
+        << expected->parameters[i].name;
+  }
 }
 
 }  // namespace

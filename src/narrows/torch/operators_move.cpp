@@ -15,11 +15,6 @@ std::vector<std::int64_t> batchedShape(const Ints& shape, const NodeContext& con
   return extents;
 }
 
-/// Indices into `x`.
-at::Tensor indexTensor(const std::vector<std::int64_t>& indices, const at::Tensor& x) {
-  return at::tensor(indices, at::kLong).to(x.device());
-}
-
 /// Source positions along one axis for padding with elements of the map itself.
 std::vector<std::int64_t> mirrored(std::int64_t before, std::int64_t extent, std::int64_t after,
                                    PadMode mode) {
@@ -123,7 +118,7 @@ at::Tensor apply(const Slice& op, const NodeContext& context, const Tensors& in)
     }
     std::vector<std::int64_t> indices;
     for (std::int64_t i = 0; i < length; ++i) indices.push_back(start + i * step);
-    x = x.index_select(a, indexTensor(indices, x));
+    x = x.index_select(a, indicesInto(x, indices));
   }
   return x;
 }
@@ -151,10 +146,9 @@ at::Tensor apply(const Pad& op, const NodeContext& context, const Tensors& in) {
   at::Tensor x = in[0];
   for (std::size_t axis = 0; axis < op.before.size(); ++axis) {
     if (op.before[axis] == 0 && op.after[axis] == 0) continue;
-    x = x.index_select(
-        static_cast<std::int64_t>(axis),
-        indexTensor(mirrored(op.before[axis], context.inputShape(0)[axis], op.after[axis], op.mode),
-                    x));
+    x = x.index_select(static_cast<std::int64_t>(axis),
+                       indicesInto(x, mirrored(op.before[axis], context.inputShape(0)[axis],
+                                               op.after[axis], op.mode)));
   }
   return x;
 }
@@ -179,7 +173,7 @@ at::Tensor apply(const Resize& op, const NodeContext& context, const Tensors& in
         extents[axis] *= factor;
         x = x.unsqueeze(a + 1).expand(wide).reshape(extents);
       } else {
-        x = x.index_select(a, indexTensor(*picks, x));
+        x = x.index_select(a, indicesInto(x, *picks));
       }
       continue;
     }

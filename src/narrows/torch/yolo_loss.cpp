@@ -127,10 +127,6 @@ std::vector<Assigned> assignAll(const std::vector<HeadMap>& maps,
   return assigned;
 }
 
-at::Tensor column(const std::vector<double>& values, const at::Tensor& like) {
-  return at::tensor(values, at::kDouble).to(like.options());
-}
-
 /// Objectnesses that are punished: 0 where a prediction that is not assigned overlaps a box.
 at::Tensor objectMask(const HeadMap& map, std::span<const std::vector<BoxTarget>> boxes,
                       double ignore_iou) {
@@ -182,10 +178,9 @@ at::Tensor mapLoss(const HeadMap& map, const Assigned& assigned,
   at::Tensor loss = object.sum() * task.object_weight;
   if (assigned.places.empty()) return loss;
 
-  const at::Tensor rows =
-      f.permute({0, 1, 3, 4, 2})
-          .reshape({-1, f.size(2)})
-          .index_select(0, at::tensor(assigned.places, at::kLong).to(f.device()));
+  const at::Tensor rows = f.permute({0, 1, 3, 4, 2})
+                              .reshape({-1, f.size(2)})
+                              .index_select(0, indicesInto(f, assigned.places));
   const auto width = static_cast<double>(map.width());
   const auto height = static_cast<double>(map.height());
   const double shift = 0.5 * (map.scale_xy - 1);
