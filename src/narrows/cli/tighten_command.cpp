@@ -26,7 +26,7 @@ std::string fingerprintOf(const TightenOptions& o) {
   return fmt::format(
       "tighten {} at {} data {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} {} "
       "vary {} {} {} {} {} {} teacher {} {} {} labels {} quantizer {} {} {} {} {} tcl {} {} {} "
-      "autoencoder {} {} {} {} {} prune {} {} {} {} {} {} {} {} lambda {} {} recover {} {} {} "
+      "autoencoder {} {} {} {} {} {} prune {} {} {} {} {} {} {} {} lambda {} {} recover {} {} {} "
       "until "
       "{} norm {} on {}",
       t.model.model, o.cut, t.data.path, t.data.split, t.model.seed, t.epochs, t.batch,
@@ -34,10 +34,10 @@ std::string fingerprintOf(const TightenOptions& o) {
       t.smoothing, t.bf16, t.flip, t.flip_vertical, t.zoom, t.shift, t.color, t.mosaic, t.teacher,
       t.teacher_weight, t.temperature, !t.no_labels, o.quantizer, o.bits, o.granularity, o.learned,
       o.post_training, o.clustering, o.clustering_growth, o.clustering_exponent, o.latent_channels,
-      o.latent_stride, o.latent_layers, o.latent_epochs, o.latent_rate, o.prune, o.max_drop,
-      o.importance, o.prune_epochs, o.prune_trials, o.skip_step2, o.prune_bytes, o.prune_macs,
-      o.lambda, o.target_bytes, o.recovery_blocks, o.recovery_channels, o.recovery_epochs,
-      o.train_until, t.norm_momentum, t.device);
+      o.latent_stride, o.latent_layers, o.latent_start, o.latent_epochs, o.latent_rate, o.prune,
+      o.max_drop, o.importance, o.prune_epochs, o.prune_trials, o.skip_step2, o.prune_bytes,
+      o.prune_macs, o.lambda, o.target_bytes, o.recovery_blocks, o.recovery_channels,
+      o.recovery_epochs, o.train_until, t.norm_momentum, t.device);
 }
 
 GrowthKind growthKind(const std::string& name) {
@@ -79,6 +79,7 @@ Result<TightenRequest> makeRequest(const TightenOptions& options, const Training
   if (options.latent_channels > 0) {
     request.autoencoder =
         AutoencoderShape{options.latent_channels, options.latent_stride, options.latent_layers};
+    request.linear_start = options.latent_start == "linear";
     request.autoencoder_epochs = options.latent_epochs;
     request.autoencoder_rate = options.latent_rate;
   }

@@ -59,6 +59,11 @@ Arguments::Outcome parseTighten(std::span<const std::string> arguments, TightenO
                  "Convolutions of the encoder: 1, or 2 with a 3x3 one of the map's channels first")
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
+  app.add_option("--autoencoder-start", options.latent_start,
+                 "random, then epochs of reconstruction; or linear: the linear code that changes "
+                 "the network's outputs least, without them")
+      ->check(CLI::IsMember({"random", "linear"}))
+      ->capture_default_str();
   app.add_option("--autoencoder-epochs", options.latent_epochs,
                  "Epochs of reconstruction before the task")
       ->capture_default_str();

@@ -25,6 +25,7 @@ struct TightenOptions {
   std::int64_t latent_channels = 0;
   std::int64_t latent_stride = 1;
   std::int64_t latent_layers = 1;
+  std::string latent_start = "random";
   std::size_t latent_epochs = 5;
   double latent_rate = 0;
   bool prune = false;

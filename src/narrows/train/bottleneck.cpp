@@ -1,5 +1,6 @@
 #include "narrows/train/bottleneck.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numbers>
@@ -20,19 +21,29 @@ class Layers {
   Layers(Graph& graph, std::uint64_t seed, std::vector<std::string>& constants)
       : graph_(graph), draw_(seed), constants_(constants) {}
 
-  Result<ValueId> conv(ValueId x, std::int64_t out, std::int64_t kernel, std::int64_t stride,
-                       double gain, const std::string& name) {
-    const std::int64_t in = graph_.shape(x)[1];
+  Tensor normalWeight(std::int64_t out, std::int64_t in, std::int64_t kernel, double gain) {
     Tensor weight(DType::f32, Shape{out, in, kernel, kernel});
     const double deviation = gain * std::sqrt(2.0 / static_cast<double>(in * kernel * kernel));
     for (float& element : weight.mutableAs<float>()) {
       element = static_cast<float>(deviation * normal());
     }
+    return weight;
+  }
+
+  Result<ValueId> conv(ValueId x, std::int64_t out, std::int64_t kernel, std::int64_t stride,
+                       double gain, const std::string& name) {
+    return conv(x, normalWeight(out, graph_.shape(x)[1], kernel, gain),
+                Tensor(DType::f32, Shape{out}), stride, name);
+  }
+
+  Result<ValueId> conv(ValueId x, Tensor weight, Tensor bias, std::int64_t stride,
+                       const std::string& name) {
     Conv2d op;
+    const std::int64_t kernel = weight.shape()[2];
     const std::int64_t pad = kernel / 2;
     op.window = {{kernel, kernel}, {stride, stride}, {1, 1}, {pad, pad, pad, pad}};
     const ValueId w = constant(name + ".weight", std::move(weight));
-    const ValueId b = constant(name + ".bias", Tensor(DType::f32, Shape{out}));
+    const ValueId b = constant(name + ".bias", std::move(bias));
     return graph_.add(op, {x, w, b}, name, name);
   }
 
@@ -85,18 +96,92 @@ Result<Inserted> insertAt(
   return inserted;
 }
 
+/// The element of a 3x3 convolution's weight that is multiplied with the pixel itself.
+float& centre(Tensor& weight, std::int64_t out, std::int64_t in) {
+  const std::int64_t index = (out * weight.shape()[1] + in) * 9 + 4;
+  return weight.mutableAs<float>()[static_cast<std::size_t>(index)];
+}
+
+/// Channel i of the convolution's output is number i of a code of k, channel k + i its opposite.
+void passBothSigns(Tensor& weight) {
+  const std::int64_t k = weight.shape()[1];
+  const auto row = static_cast<std::size_t>(k * 9);
+  const auto rows = weight.mutableAs<float>().first(2 * static_cast<std::size_t>(k) * row);
+  std::fill(rows.begin(), rows.end(), 0.0F);
+  for (std::int64_t i = 0; i < k; ++i) {
+    centre(weight, i, i) = 1;
+    centre(weight, k + i, i) = -1;
+  }
+}
+
+/// Weight of the convolution that decodes what `passBothSigns` made, after the leaky ReLU.
+Tensor decodeBothSigns(const Tensor& decode) {
+  const std::int64_t channels = decode.shape()[0];
+  const std::int64_t k = decode.shape()[1];
+  Tensor weight(DType::f32, Shape{channels, channels, 3, 3});
+  // leaky(z) - leaky(-z) = (1 + slope) z
+  const auto scale = static_cast<float>(1 / (1 + kSlope));
+  const auto elements = decode.as<float>();
+  for (std::int64_t c = 0; c < channels; ++c) {
+    for (std::int64_t i = 0; i < k; ++i) {
+      const float factor = scale * elements[static_cast<std::size_t>(c * k + i)];
+      centre(weight, c, i) = factor;
+      centre(weight, c, k + i) = -factor;
+    }
+  }
+  return weight;
+}
+
+/// Encoder and decoder that compute the code.
+Result<ValueId> addCode(Layers& layers, Graph& to, ValueId x, const std::string& name,
+                        const LinearCode& code, Inserted& out) {
+  const std::int64_t channels = to.shape(x)[1];
+  const std::int64_t k = code.encode.shape()[0];
+  NARROWS_TRY(latent, layers.conv(x, code.encode.clone().reshaped(Shape{k, channels, 1, 1}),
+                                  code.encode_bias.clone(), 1, name + ".encoder"));
+  out.cut = to.value(latent).name;
+  Tensor both = layers.normalWeight(channels, k, 3, 1);
+  passBothSigns(both);
+  NARROWS_TRY(first, layers.conv(latent, std::move(both), Tensor(DType::f32, Shape{channels}), 1,
+                                 name + ".decoder.a"));
+  NARROWS_TRY(bent, layers.leaky(first, name + ".decoder.bend"));
+  return layers.conv(bent, decodeBothSigns(code.decode), code.decode_bias.clone(), 1,
+                     name + ".decoder.b");
+}
+
+Status checkStart(const Graph& graph, const std::string& value, const AutoencoderShape& shape,
+                  const LinearCode& start) {
+  const ValueId at = graph.findValue(value);
+  if (!at.valid() || graph.shape(at).rank() != 4) return {};  // told of by insertAt
+  const std::int64_t channels = graph.shape(at)[1];
+  if (shape.stride != 1 || shape.encoder_layers != 1 || 2 * shape.channels > channels) {
+    return makeError(
+        "a linear start needs an encoder of one convolution and stride 1 with at most half of the "
+        "{} channels of {}",
+        channels, value);
+  }
+  if (!(start.encode.shape() == Shape{shape.channels, channels})) {
+    return makeError("a code of {}, expected {} numbers of {} channels",
+                     toString(start.encode.shape()), shape.channels, channels);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
-                                   const AutoencoderShape& shape, std::uint64_t seed) {
+                                   const AutoencoderShape& shape, std::uint64_t seed,
+                                   const LinearCode* start) {
   if (shape.channels < 1 || shape.stride < 1 || shape.stride > 2) {
     return makeError("an autoencoder has at least one channel and stride 1 or 2");
   }
   if (shape.encoder_layers < 1 || shape.encoder_layers > 2) {
     return makeError("an encoder has 1 or 2 convolutions, not {}", shape.encoder_layers);
   }
+  if (start != nullptr) NARROWS_CHECK(checkStart(graph, value, shape, *start));
   return insertAt(graph, value, seed,
                   [&](Layers& layers, Graph& to, ValueId x, Inserted& out) -> Result<ValueId> {
+                    if (start != nullptr) return addCode(layers, to, x, value, *start, out);
                     const Shape map = to.shape(x);
                     const bool strided = shape.stride == 2;
                     ValueId seen = x;

@@ -6,6 +6,7 @@
 
 #include "narrows/base/result.h"
 #include "narrows/graph/graph.h"
+#include "narrows/torch/linear_code.h"
 
 /// Layers put into a network at one value. Weights are normal with variance 2 / fan-in (He et al.
 /// 2015), the same for the same seed.
@@ -33,8 +34,13 @@ struct AutoencoderShape {
 
 /// Encoder behind the value, decoder before everybody that reads it: a 3x3 convolution (after
 /// nearest upsampling for stride 2), leaky ReLU, a 3x3 convolution. The value is a map.
+///
+/// With a code of as many numbers as the shape has channels, both compute that code at first: two
+/// channels of the decoder's inner map hold a number and its opposite, whose difference passes a
+/// leaky ReLU as it is. Such an encoder has one layer and stride 1, and the map twice the channels.
 Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
-                                   const AutoencoderShape& shape, std::uint64_t seed);
+                                   const AutoencoderShape& shape, std::uint64_t seed,
+                                   const LinearCode* start = nullptr);
 
 struct EngineShape {
   std::int64_t blocks = 2;

@@ -278,6 +278,19 @@ class Tightener {
     return {};
   }
 
+  /// Some batches of the training pictures as they are, for what is estimated from them.
+  Status visitSample(const std::function<Status(const TrainBatch&)>& visit) {
+    BatchOptions plain = request_.batches;
+    plain.augmentation = {};
+    NARROWS_TRY(batches, BatchSource::create(training_, description_, plain));
+    constexpr std::size_t kBatches = 8;
+    for (std::size_t i = 0; i < std::min(kBatches, batches.batchesPerEpoch()); ++i) {
+      NARROWS_TRY(batch, batches.batch(0, i));
+      NARROWS_CHECK(visit(batch));
+    }
+    return {};
+  }
+
   Result<std::vector<double>> importanceOf(const Design& design, const ChannelGroups& groups) {
     switch (request_.prune->importance) {
       case Importance::magnitude:
@@ -289,25 +302,22 @@ class Tightener {
     }
     NARROWS_TRY(options, trainerOptions(design, false));
     NARROWS_TRY(trainer, Trainer::create(design.graph, options));
-    BatchOptions plain = request_.batches;
-    plain.augmentation = {};
-    NARROWS_TRY(batches, BatchSource::create(training_, description_, plain));
     const std::vector<ValueId> values = importanceValues(design.graph, groups);
     std::vector<std::string> names;
     for (const ValueId value : values) names.push_back(design.graph.value(value).name);
     std::vector<std::vector<double>> sums;
-    constexpr std::size_t kBatches = 8;
-    for (std::size_t i = 0; i < std::min(kBatches, batches.batchesPerEpoch()); ++i) {
-      NARROWS_TRY(batch, batches.batch(0, i));
+    const auto add = [&](const TrainBatch& batch) -> Status {
       NARROWS_TRY(weights, trainer.channelImportance(batch, names));
       if (sums.empty()) {
         sums = std::move(weights);
-        continue;
+        return {};
       }
       for (std::size_t v = 0; v < sums.size(); ++v) {
         for (std::size_t c = 0; c < sums[v].size(); ++c) sums[v][c] += weights[v][c];
       }
-    }
+      return {};
+    };
+    NARROWS_CHECK(visitSample(add));
     return sumByGroup(groups, values, sums);
   }
 
@@ -412,6 +422,21 @@ class Tightener {
   }
 
   Status addAutoencoder(Design& design) {
+    return request_.linear_start ? addLinearAutoencoder(design) : addRandomAutoencoder(design);
+  }
+
+  Status addLinearAutoencoder(Design& design) {
+    NARROWS_TRY(finder, LinearCodeFinder::create(design.graph, design.cut, request_.seed,
+                                                 request_.trainer.device));
+    NARROWS_CHECK(visitSample([&](const TrainBatch& batch) { return finder.add(batch.pictures); }));
+    NARROWS_TRY(code, finder.find(request_.autoencoder->channels));
+    NARROWS_TRY(inserted, insertAutoencoder(design.graph, design.cut, *request_.autoencoder,
+                                            request_.seed, &code));
+    design = Design{std::move(inserted.graph), inserted.cut, std::nullopt};
+    return {};
+  }
+
+  Status addRandomAutoencoder(Design& design) {
     NARROWS_TRY(inserted,
                 insertAutoencoder(design.graph, design.cut, *request_.autoencoder, request_.seed));
     // Reconstruction alone first: everything else stays, the value before is the target.

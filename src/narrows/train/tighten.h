@@ -49,6 +49,9 @@ struct TightenRequest {
   double target_bytes = 0;
   std::optional<PruneOptions> prune;
   std::optional<AutoencoderShape> autoencoder;
+  /// It starts as the linear code that changes the network's outputs least (see
+  /// `LinearCodeFinder`), not from random weights; nothing is reconstructed then.
+  bool linear_start = false;
   std::size_t autoencoder_epochs = 5;
   /// Learning rate of the reconstruction; 0: that of the main training.
   double autoencoder_rate = 0;

@@ -61,6 +61,49 @@ TEST(Bottleneck, AnAutoencoderMovesTheCutToItsLatentMap) {
   EXPECT_FALSE(insertAutoencoder(graph, "nothing", {3, 1}, 1).ok());
 }
 
+TEST(Bottleneck, ALinearStartComputesItsCode) {
+  const Graph graph = smallYolo();
+  auto finder = LinearCodeFinder::create(graph, "pool2", 1);
+  ASSERT_TRUE(finder.ok()) << finder.error().message;
+  const auto inputs = randomInputs(graph, 1);
+  ASSERT_TRUE(finder->add(inputs[0].view()).ok());
+  auto code = finder->find(2);
+  ASSERT_TRUE(code.ok()) << code.error().message;
+  auto inserted = insertAutoencoder(graph, "pool2", {2}, 1, &*code);
+  ASSERT_TRUE(inserted.ok()) << inserted.error().message;
+  Graph wide = std::move(inserted->graph);
+  ASSERT_TRUE(verify(wide).ok());
+  ASSERT_TRUE(wide.setOutputs({wide.findValue("pool2"), wide.findValue(inserted->cut),
+                               wide.findValue(inserted->restored)})
+                  .ok());
+  auto maps = run(wide, inputs);
+  ASSERT_TRUE(maps.ok()) << maps.error().message;
+  const auto x = (*maps)[0].as<float>();
+  const auto channels = static_cast<std::size_t>((*maps)[0].shape()[1]);
+  const std::size_t area = x.size() / channels;
+  for (std::size_t p = 0; p < area; ++p) {
+    float z[2];
+    for (std::size_t i = 0; i < 2; ++i) {
+      z[i] = code->encode_bias.as<float>()[i];
+      for (std::size_t c = 0; c < channels; ++c) {
+        z[i] += code->encode.as<float>()[i * channels + c] * x[c * area + p];
+      }
+      EXPECT_NEAR((*maps)[1].as<float>()[i * area + p], z[i], 1e-4);
+    }
+    for (std::size_t c = 0; c < channels; ++c) {
+      float y = code->decode_bias.as<float>()[c];
+      for (std::size_t i = 0; i < 2; ++i) y += code->decode.as<float>()[c * 2 + i] * z[i];
+      EXPECT_NEAR((*maps)[2].as<float>()[c * area + p], y, 1e-4);
+    }
+  }
+  EXPECT_FALSE(insertAutoencoder(graph, "pool2", {2, 2}, 1, &*code).ok());
+  EXPECT_FALSE(insertAutoencoder(graph, "pool2", {1}, 1, &*code).ok());
+  auto whole = finder->find(static_cast<std::int64_t>(channels));
+  ASSERT_TRUE(whole.ok());
+  EXPECT_FALSE(
+      insertAutoencoder(graph, "pool2", {static_cast<std::int64_t>(channels)}, 1, &*whole).ok());
+}
+
 struct Setting {
   TemporaryDirectory folder;
   DataSet data;
