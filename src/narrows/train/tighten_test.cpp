@@ -189,6 +189,27 @@ TEST(Tighten, EveryTransformationLeavesAMeasuredRowAndWorkingPieces) {
   EXPECT_TRUE(checkPieces(result->split.plan, result->split.pieces).ok());
 }
 
+TEST(Tighten, ALinearStartKeepsWhatARandomOneLoses) {
+  auto setting = makeSetting();
+  ASSERT_TRUE(setting.ok()) << setting.error().message;
+  TightenRequest& request = setting->request;
+  request.quantizer.bits = 8;
+  request.autoencoder = AutoencoderShape{2};
+  request.autoencoder_epochs = 1;
+  request.fit.epochs = 0;
+  std::vector<double> accuracies;
+  for (const bool linear : {false, true}) {
+    request.linear_start = linear;
+    auto result = runTighten(*setting);
+    ASSERT_TRUE(result.ok()) << result.error().message;
+    ASSERT_EQ(result->rows.size(), 3u);
+    EXPECT_EQ(result->rows[2].stage, "autoencoder");
+    EXPECT_EQ(2 * result->rows[2].cut_elements, result->rows[1].cut_elements);
+    accuracies.push_back(result->rows[2].accuracy.primary);
+  }
+  EXPECT_GT(accuracies[1], accuracies[0]);
+}
+
 TEST(Tighten, PruningKeepsToTheGoalsThatItIsGiven) {
   auto setting = makeSetting();
   ASSERT_TRUE(setting.ok());
