@@ -134,8 +134,10 @@ Result<LinearCode> LinearCodeFinder::find(std::int64_t k) const {
     const at::Tensor scales =
         at::where(told, variances.clamp_min(1e-300).rsqrt(), at::zeros_like(variances));
     // The regression C E' (E C E')^-1 with E C E' = 1 where something is told, else 0.
-    const at::Tensor encode = axes.mul(scales).t().matmul(root);
-    const at::Tensor decode = covariance.matmul(encode.t());
+    const at::Tensor unit = axes.mul(scales).t().matmul(root);
+    const at::Tensor deviation = covariance.diagonal().mean().sqrt();
+    const at::Tensor encode = unit * deviation;
+    const at::Tensor decode = covariance.matmul(unit.t()) / deviation;
     return LinearCode{fromAten(encode, DType::f32), fromAten(-encode.matmul(mean), DType::f32),
                       fromAten(decode, DType::f32), fromAten(mean, DType::f32)};
   });
