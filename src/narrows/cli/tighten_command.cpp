@@ -79,7 +79,7 @@ Result<TightenRequest> makeRequest(const TightenOptions& options, const Training
   if (options.latent_channels > 0) {
     request.autoencoder =
         AutoencoderShape{options.latent_channels, options.latent_stride, options.latent_layers};
-    request.linear_start = options.latent_start == "linear";
+    request.fitted_start = options.latent_start == "fitted";
     request.autoencoder_epochs = options.latent_epochs;
     request.autoencoder_rate = options.latent_rate;
   }

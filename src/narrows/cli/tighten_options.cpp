@@ -60,9 +60,9 @@ Arguments::Outcome parseTighten(std::span<const std::string> arguments, TightenO
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
   app.add_option("--autoencoder-start", options.latent_start,
-                 "random, then epochs of reconstruction; or linear: the linear code that changes "
-                 "the network's outputs least, without them")
-      ->check(CLI::IsMember({"random", "linear"}))
+                 "random, then epochs of reconstruction; or fitted: the code, in closed form, that "
+                 "changes the network's outputs least, without them")
+      ->check(CLI::IsMember({"random", "fitted"}))
       ->capture_default_str();
   app.add_option("--autoencoder-epochs", options.latent_epochs,
                  "Epochs of reconstruction before the task")

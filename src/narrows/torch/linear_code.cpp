@@ -13,8 +13,12 @@ using torched::toAten;
 
 namespace {
 
-/// Share of the largest variance below which a direction counts as rounding noise.
+/// Share of the largest variance below which a direction counts as rounding noise of f32.
 constexpr double kNoise = 1e-9;
+/// That of f64.
+constexpr double kRounding = 1e-13;
+/// Variance that each channel is given beside what it was seen with, as a share of the mean one.
+constexpr double kOwnShare = 1e-4;
 
 /// A map as rows of channels, one for each sample and position, f64.
 at::Tensor rowsOf(const at::Tensor& map) {
@@ -38,6 +42,9 @@ struct LinearCodeFinder::State {
   at::Tensor sum;          // channels
   at::Tensor products;     // channels x channels, of the values
   at::Tensor sensitivity;  // channels x channels, of the gradients
+
+  at::Tensor mean() const { return sum / rows; }
+  at::Tensor covariance() const { return products / rows - at::outer(mean(), mean()); }
 
   at::Tensor randomSigns(const at::Tensor& like) {
     std::vector<double> drawn(static_cast<std::size_t>(like.numel()));
@@ -123,8 +130,8 @@ Result<LinearCode> LinearCodeFinder::find(std::int64_t k) const {
     return makeError("a code of {} numbers for {} channels", k, state.sum.size(0));
   }
   return guarded([&]() -> Result<LinearCode> {
-    const at::Tensor mean = state.sum / state.rows;
-    const at::Tensor covariance = state.products / state.rows - at::outer(mean, mean);
+    const at::Tensor mean = state.mean();
+    const at::Tensor covariance = state.covariance();
     const at::Tensor root = squareRoot(state.sensitivity / state.rows);
     const auto [values, vectors] = at::linalg_eigh(root.matmul(covariance).matmul(root));
     const std::int64_t channels = values.size(0);
@@ -140,6 +147,33 @@ Result<LinearCode> LinearCodeFinder::find(std::int64_t k) const {
     const at::Tensor decode = covariance.matmul(unit.t()) / deviation;
     return LinearCode{fromAten(encode, DType::f32), fromAten(-encode.matmul(mean), DType::f32),
                       fromAten(decode, DType::f32), fromAten(mean, DType::f32)};
+  });
+}
+
+Result<LinearCode> LinearCodeFinder::decoderFor(TensorView encode, TensorView encode_bias) const {
+  const State& state = *state_;
+  if (state.rows == 0) return makeError("no picture was added");
+  const Shape& shape = encode.shape();
+  if (shape.rank() != 2 || shape[1] != state.sum.size(0) ||
+      !(encode_bias.shape() == Shape{shape[0]})) {
+    return makeError("an encoder of {} and {} for {} channels", toString(shape),
+                     toString(encode_bias.shape()), state.sum.size(0));
+  }
+  return guarded([&]() -> Result<LinearCode> {
+    NARROWS_TRY(matrix, toAten(encode, state.sum.options()));
+    NARROWS_TRY(bias, toAten(encode_bias, state.sum.options()));
+    const at::Tensor mean = state.mean();
+    // With a little of every channel for itself, encoding what was decoded gives it back however
+    // few pictures there were.
+    at::Tensor covariance = state.covariance();
+    covariance.diagonal().add_(covariance.diagonal().mean() * kOwnShare);
+    const at::Tensor shared = covariance.matmul(matrix.t());
+    const at::Tensor decode =
+        shared.matmul(at::linalg_pinv(matrix.matmul(shared), kRounding, true));
+    const at::Tensor at_mean = matrix.matmul(mean) + bias;
+    return LinearCode{fromAten(matrix, DType::f32), fromAten(bias, DType::f32),
+                      fromAten(decode, DType::f32),
+                      fromAten(mean - decode.matmul(at_mean), DType::f32)};
   });
 }
 

@@ -42,6 +42,9 @@ class LinearCodeFinder {
   /// 1 <= k <= channels; fails before anything was added.
   Result<LinearCode> find(std::int64_t k) const;
 
+  /// The code with this encoder (k x channels, and k), whose decoder is the regression.
+  Result<LinearCode> decoderFor(TensorView encode, TensorView encode_bias) const;
+
  private:
   struct State;
   explicit LinearCodeFinder(std::unique_ptr<State> state);

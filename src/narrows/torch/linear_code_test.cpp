@@ -22,7 +22,7 @@ Graph twoLayers(std::int64_t channels, std::int64_t read) {
   const ValueId wide = *graph.add(Conv2d{}, {x, weight("a", channels, 3, 2)}, "wide");
   const ValueId map = *graph.add(Unary{UnaryKind::relu}, {wide}, "map", "map");
   const ValueId out = *graph.add(Conv2d{}, {map, weight("b", read, channels, 3)}, "out");
-  EXPECT_TRUE(graph.setOutputs({out, map}).ok());
+  EXPECT_TRUE(graph.setOutputs({out}).ok());
   return graph;
 }
 
@@ -73,29 +73,31 @@ double changeOf(const Tensor& reader, const LinearCode& code,
 }
 
 struct Setting {
+  LinearCodeFinder finder;
   LinearCode code;
   Tensor reader;
   std::vector<std::vector<double>> rows;
 };
 
-/// The code of k numbers for the map of `twoLayers`, whose outputs are then the second layer only.
+/// The code of k numbers for the map of `twoLayers`.
 Setting findCode(std::int64_t channels, std::int64_t read, std::int64_t k) {
-  Graph graph = twoLayers(channels, read);
+  const Graph graph = twoLayers(channels, read);
+  Graph watched = graph;
+  EXPECT_TRUE(watched.setOutputs({graph.findValue("map")}).ok());
   const Tensor pictures = randomTensor({DType::f32, Shape{64, 3, 6, 5}}, 5);
   const TensorView view = pictures.view();
-  auto network = TorchNetwork::create(graph);
+  auto network = TorchNetwork::create(watched);
   EXPECT_TRUE(network.ok());
   auto outputs = network->run({&view, 1});
   EXPECT_TRUE(outputs.ok());
-  Setting setting;
-  setting.rows = rowsOf((*outputs)[1]);
-  setting.reader =
-      graph.value(graph.findValue("b")).constant->clone().reshaped(Shape{read, channels});
-  EXPECT_TRUE(graph.setOutputs({graph.outputs()[0]}).ok());
   auto finder = LinearCodeFinder::create(graph, "map", 1);
   EXPECT_TRUE(finder.ok()) << finder.error().message;
-  EXPECT_TRUE(finder->add(view).ok());
-  auto code = finder->find(k);
+  Setting setting{std::move(*finder), {}, {}, {}};
+  setting.rows = rowsOf((*outputs)[0]);
+  setting.reader =
+      graph.value(graph.findValue("b")).constant->clone().reshaped(Shape{read, channels});
+  EXPECT_TRUE(setting.finder.add(view).ok());
+  auto code = setting.finder.find(k);
   EXPECT_TRUE(code.ok()) << code.error().message;
   setting.code = std::move(*code);
   return setting;
@@ -182,6 +184,17 @@ TEST(LinearCode, OneNumberOfTwoChannelsIsTheBestOfAllDirections) {
   }
   // The sensitivity is an estimate.
   EXPECT_LT(changeOf(setting.reader, setting.code, setting.rows), 1.02 * best);
+}
+
+TEST(LinearCode, TheDecoderOfWhatIsReadGivesItBack) {
+  Setting setting = findCode(7, 3, 3);
+  Tensor bias(DType::f32, Shape{3});
+  bias.mutableAs<float>()[1] = 0.5F;
+  auto code = setting.finder.decoderFor(setting.reader.view(), bias.view());
+  ASSERT_TRUE(code.ok()) << code.error().message;
+  EXPECT_LT(changeOf(setting.reader, *code, setting.rows), 1e-8);
+  EXPECT_FALSE(setting.finder.decoderFor(bias.view(), bias.view()).ok());
+  EXPECT_FALSE(setting.finder.decoderFor(code->decode.view(), bias.view()).ok());
 }
 
 TEST(LinearCode, RefusesWhatItCannotCode) {

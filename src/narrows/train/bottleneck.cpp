@@ -50,6 +50,9 @@ class Layers {
   Result<ValueId> leaky(ValueId x, const std::string& name) {
     return graph_.add(LeakyRelu{kSlope}, {x}, name, name);
   }
+  Result<ValueId> relu(ValueId x, const std::string& name) {
+    return graph_.add(Unary{UnaryKind::relu}, {x}, name, name);
+  }
 
  private:
   ValueId constant(const std::string& name, Tensor tensor) {
@@ -134,11 +137,16 @@ Tensor decodeBothSigns(const Tensor& decode) {
 
 /// Encoder and decoder that compute the code.
 Result<ValueId> addCode(Layers& layers, Graph& to, ValueId x, const std::string& name,
-                        const LinearCode& code, Inserted& out) {
+                        const AutoencoderStart& start, Inserted& out) {
+  const LinearCode& code = start.code;
   const std::int64_t channels = to.shape(x)[1];
   const std::int64_t k = code.encode.shape()[0];
   NARROWS_TRY(latent, layers.conv(x, code.encode.clone().reshaped(Shape{k, channels, 1, 1}),
                                   code.encode_bias.clone(), 1, name + ".encoder"));
+  if (start.rectified) {
+    NARROWS_TRY(rectified, layers.relu(latent, name + ".encoder.rectified"));
+    latent = rectified;
+  }
   out.cut = to.value(latent).name;
   Tensor both = layers.normalWeight(channels, k, 3, 1);
   passBothSigns(both);
@@ -150,19 +158,19 @@ Result<ValueId> addCode(Layers& layers, Graph& to, ValueId x, const std::string&
 }
 
 Status checkStart(const Graph& graph, const std::string& value, const AutoencoderShape& shape,
-                  const LinearCode& start) {
+                  const LinearCode& code) {
   const ValueId at = graph.findValue(value);
   if (!at.valid() || graph.shape(at).rank() != 4) return {};  // told of by insertAt
   const std::int64_t channels = graph.shape(at)[1];
   if (shape.stride != 1 || shape.encoder_layers != 1 || 2 * shape.channels > channels) {
     return makeError(
-        "a linear start needs an encoder of one convolution and stride 1 with at most half of the "
+        "a fitted start needs an encoder of one convolution and stride 1 with at most half of the "
         "{} channels of {}",
         channels, value);
   }
-  if (!(start.encode.shape() == Shape{shape.channels, channels})) {
+  if (!(code.encode.shape() == Shape{shape.channels, channels})) {
     return makeError("a code of {}, expected {} numbers of {} channels",
-                     toString(start.encode.shape()), shape.channels, channels);
+                     toString(code.encode.shape()), shape.channels, channels);
   }
   return {};
 }
@@ -171,14 +179,14 @@ Status checkStart(const Graph& graph, const std::string& value, const Autoencode
 
 Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
                                    const AutoencoderShape& shape, std::uint64_t seed,
-                                   const LinearCode* start) {
+                                   const AutoencoderStart* start) {
   if (shape.channels < 1 || shape.stride < 1 || shape.stride > 2) {
     return makeError("an autoencoder has at least one channel and stride 1 or 2");
   }
   if (shape.encoder_layers < 1 || shape.encoder_layers > 2) {
     return makeError("an encoder has 1 or 2 convolutions, not {}", shape.encoder_layers);
   }
-  if (start != nullptr) NARROWS_CHECK(checkStart(graph, value, shape, *start));
+  if (start != nullptr) NARROWS_CHECK(checkStart(graph, value, shape, start->code));
   return insertAt(graph, value, seed,
                   [&](Layers& layers, Graph& to, ValueId x, Inserted& out) -> Result<ValueId> {
                     if (start != nullptr) return addCode(layers, to, x, value, *start, out);
@@ -210,6 +218,34 @@ Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
                     NARROWS_TRY(bent, layers.leaky(first, value + ".decoder.bend"));
                     return layers.conv(bent, map[1], 3, 1, 0.7, value + ".decoder.b");
                   });
+}
+
+std::optional<PointwiseReader> pointwiseReader(const Graph& graph, const std::string& value) {
+  const ValueId at = graph.findValue(value);
+  if (!at.valid() || graph.isOutput(at) || graph.consumers(at).size() != 1) return std::nullopt;
+  const Node& node = graph.node(graph.consumers(at)[0]);
+  const auto* conv = std::get_if<Conv2d>(&node.op);
+  if (conv == nullptr || conv->groups != 1 || node.inputs[0] != at) return std::nullopt;
+  const Window2d pointwise{{1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}};
+  const Value& weight = graph.value(node.inputs[1]);
+  if (!(conv->window == pointwise) || !weight.isConstant() || weight.type.dtype != DType::f32) {
+    return std::nullopt;
+  }
+  const std::int64_t outputs = weight.type.shape[0];
+  PointwiseReader reader;
+  reader.weight = weight.constant->clone().reshaped(Shape{outputs, weight.type.shape[1]});
+  reader.bias = Tensor(DType::f32, Shape{outputs});
+  if (node.inputs.size() > 2 && node.inputs[2].valid()) {
+    const Value& bias = graph.value(node.inputs[2]);
+    if (!bias.isConstant()) return std::nullopt;
+    reader.bias = bias.constant->clone();
+  }
+  const auto after = graph.consumers(node.outputs[0]);
+  if (after.size() == 1 && !graph.isOutput(node.outputs[0])) {
+    const auto* unary = std::get_if<Unary>(&graph.node(after[0]).op);
+    reader.rectified = unary != nullptr && unary->kind == UnaryKind::relu;
+  }
+  return reader;
 }
 
 Result<Inserted> insertReconstruction(const Graph& graph, const std::string& value,

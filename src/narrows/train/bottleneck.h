@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,15 +33,34 @@ struct AutoencoderShape {
   std::int64_t encoder_layers = 1;
 };
 
+/// What an autoencoder of one layer computes at first.
+struct AutoencoderStart {
+  LinearCode code;
+  /// A ReLU follows the encoder; its results are what is decoded.
+  bool rectified = false;
+};
+
 /// Encoder behind the value, decoder before everybody that reads it: a 3x3 convolution (after
 /// nearest upsampling for stride 2), leaky ReLU, a 3x3 convolution. The value is a map.
 ///
-/// With a code of as many numbers as the shape has channels, both compute that code at first: two
-/// channels of the decoder's inner map hold a number and its opposite, whose difference passes a
-/// leaky ReLU as it is. Such an encoder has one layer and stride 1, and the map twice the channels.
+/// With a start, whose code has as many numbers as the shape has channels, both compute that code:
+/// two channels of the decoder's inner map hold a number and its opposite, whose difference passes
+/// a leaky ReLU as it is. Such an encoder has one layer and stride 1, and the map at least twice
+/// its channels.
 Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
                                    const AutoencoderShape& shape, std::uint64_t seed,
-                                   const LinearCode* start = nullptr);
+                                   const AutoencoderStart* start = nullptr);
+
+/// A 1x1 convolution of stride 1.
+struct PointwiseReader {
+  Tensor weight;  // outputs x channels
+  Tensor bias;    // outputs
+  /// What it computes is read by a ReLU alone.
+  bool rectified = false;
+};
+
+/// The layer that alone reads the value, if it is of that kind.
+std::optional<PointwiseReader> pointwiseReader(const Graph& graph, const std::string& value);
 
 struct EngineShape {
   std::int64_t blocks = 2;

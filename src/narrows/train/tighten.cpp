@@ -422,18 +422,30 @@ class Tightener {
   }
 
   Status addAutoencoder(Design& design) {
-    return request_.linear_start ? addLinearAutoencoder(design) : addRandomAutoencoder(design);
+    return request_.fitted_start ? addFittedAutoencoder(design) : addRandomAutoencoder(design);
   }
 
-  Status addLinearAutoencoder(Design& design) {
+  Status addFittedAutoencoder(Design& design) {
+    NARROWS_TRY(start, fitStart(design));
+    NARROWS_TRY(inserted, insertAutoencoder(design.graph, design.cut, *request_.autoencoder,
+                                            request_.seed, &start));
+    design = Design{std::move(inserted.graph), inserted.cut, std::nullopt};
+    return {};
+  }
+
+  Result<AutoencoderStart> fitStart(const Design& design) {
+    const std::int64_t channels = request_.autoencoder->channels;
     NARROWS_TRY(finder, LinearCodeFinder::create(design.graph, design.cut, request_.seed,
                                                  request_.trainer.device));
     NARROWS_CHECK(visitSample([&](const TrainBatch& batch) { return finder.add(batch.pictures); }));
-    NARROWS_TRY(code, finder.find(request_.autoencoder->channels));
-    NARROWS_TRY(inserted, insertAutoencoder(design.graph, design.cut, *request_.autoencoder,
-                                            request_.seed, &code));
-    design = Design{std::move(inserted.graph), inserted.cut, std::nullopt};
-    return {};
+    // Of all codes that lose nothing, what is sent anyway further on is sparse and of one sign.
+    const auto reader = pointwiseReader(design.graph, design.cut);
+    if (reader && reader->bias.shape()[0] == channels) {
+      NARROWS_TRY(code, finder.decoderFor(reader->weight.view(), reader->bias.view()));
+      return AutoencoderStart{std::move(code), reader->rectified};
+    }
+    NARROWS_TRY(code, finder.find(channels));
+    return AutoencoderStart{std::move(code), false};
   }
 
   Status addRandomAutoencoder(Design& design) {

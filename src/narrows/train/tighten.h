@@ -49,9 +49,11 @@ struct TightenRequest {
   double target_bytes = 0;
   std::optional<PruneOptions> prune;
   std::optional<AutoencoderShape> autoencoder;
-  /// It starts as the linear code that changes the network's outputs least (see
-  /// `LinearCodeFinder`), not from random weights; nothing is reconstructed then.
-  bool linear_start = false;
+  /// It starts from a code in closed form, not from random weights, and nothing is reconstructed:
+  /// where one 1x1 convolution with as many outputs as the autoencoder has channels reads the map,
+  /// as that one and the ReLU behind it; else as the linear code that changes the network's outputs
+  /// least (see `LinearCodeFinder`).
+  bool fitted_start = false;
   std::size_t autoencoder_epochs = 5;
   /// Learning rate of the reconstruction; 0: that of the main training.
   double autoencoder_rate = 0;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "narrows/base/file.h"
 #include "narrows/data/scenes.h"
 #include "narrows/graph/half_weights.h"
@@ -61,15 +63,9 @@ TEST(Bottleneck, AnAutoencoderMovesTheCutToItsLatentMap) {
   EXPECT_FALSE(insertAutoencoder(graph, "nothing", {3, 1}, 1).ok());
 }
 
-TEST(Bottleneck, ALinearStartComputesItsCode) {
-  const Graph graph = smallYolo();
-  auto finder = LinearCodeFinder::create(graph, "pool2", 1);
-  ASSERT_TRUE(finder.ok()) << finder.error().message;
-  const auto inputs = randomInputs(graph, 1);
-  ASSERT_TRUE(finder->add(inputs[0].view()).ok());
-  auto code = finder->find(2);
-  ASSERT_TRUE(code.ok()) << code.error().message;
-  auto inserted = insertAutoencoder(graph, "pool2", {2}, 1, &*code);
+void expectCode(const Graph& graph, const AutoencoderStart& start,
+                const std::vector<Tensor>& inputs) {
+  auto inserted = insertAutoencoder(graph, "pool2", {2}, 1, &start);
   ASSERT_TRUE(inserted.ok()) << inserted.error().message;
   Graph wide = std::move(inserted->graph);
   ASSERT_TRUE(verify(wide).ok());
@@ -78,30 +74,82 @@ TEST(Bottleneck, ALinearStartComputesItsCode) {
                   .ok());
   auto maps = run(wide, inputs);
   ASSERT_TRUE(maps.ok()) << maps.error().message;
+  const LinearCode& code = start.code;
   const auto x = (*maps)[0].as<float>();
   const auto channels = static_cast<std::size_t>((*maps)[0].shape()[1]);
   const std::size_t area = x.size() / channels;
   for (std::size_t p = 0; p < area; ++p) {
     float z[2];
     for (std::size_t i = 0; i < 2; ++i) {
-      z[i] = code->encode_bias.as<float>()[i];
+      z[i] = code.encode_bias.as<float>()[i];
       for (std::size_t c = 0; c < channels; ++c) {
-        z[i] += code->encode.as<float>()[i * channels + c] * x[c * area + p];
+        z[i] += code.encode.as<float>()[i * channels + c] * x[c * area + p];
       }
+      if (start.rectified) z[i] = std::max(z[i], 0.0F);
       EXPECT_NEAR((*maps)[1].as<float>()[i * area + p], z[i], 1e-4);
     }
     for (std::size_t c = 0; c < channels; ++c) {
-      float y = code->decode_bias.as<float>()[c];
-      for (std::size_t i = 0; i < 2; ++i) y += code->decode.as<float>()[c * 2 + i] * z[i];
+      float y = code.decode_bias.as<float>()[c];
+      for (std::size_t i = 0; i < 2; ++i) y += code.decode.as<float>()[c * 2 + i] * z[i];
       EXPECT_NEAR((*maps)[2].as<float>()[c * area + p], y, 1e-4);
     }
   }
-  EXPECT_FALSE(insertAutoencoder(graph, "pool2", {2, 2}, 1, &*code).ok());
-  EXPECT_FALSE(insertAutoencoder(graph, "pool2", {1}, 1, &*code).ok());
-  auto whole = finder->find(static_cast<std::int64_t>(channels));
+}
+
+TEST(Bottleneck, AnAutoencoderComputesTheCodeItStartsFrom) {
+  const Graph graph = smallYolo();
+  auto finder = LinearCodeFinder::create(graph, "pool2", 1);
+  ASSERT_TRUE(finder.ok()) << finder.error().message;
+  const auto inputs = randomInputs(graph, 1);
+  ASSERT_TRUE(finder->add(inputs[0].view()).ok());
+  auto code = finder->find(2);
+  ASSERT_TRUE(code.ok()) << code.error().message;
+  AutoencoderStart start{std::move(*code), false};
+  expectCode(graph, start, inputs);
+  start.rectified = true;
+  expectCode(graph, start, inputs);
+  EXPECT_FALSE(insertAutoencoder(graph, "pool2", {2, 2}, 1, &start).ok());
+  EXPECT_FALSE(insertAutoencoder(graph, "pool2", {2, 1, 2}, 1, &start).ok());
+  EXPECT_FALSE(insertAutoencoder(graph, "pool2", {1}, 1, &start).ok());
+  const std::int64_t channels = graph.shape(graph.findValue("pool2"))[1];
+  auto whole = finder->find(channels);
   ASSERT_TRUE(whole.ok());
-  EXPECT_FALSE(
-      insertAutoencoder(graph, "pool2", {static_cast<std::int64_t>(channels)}, 1, &*whole).ok());
+  start.code = std::move(*whole);
+  EXPECT_FALSE(insertAutoencoder(graph, "pool2", {channels}, 1, &start).ok());
+}
+
+TEST(Bottleneck, WhatAPointwiseLayerReadsCanBeSentInsteadOfItsMap) {
+  auto zoo = buildZooModel("zoo:squeezenet@64,classes=10", 1);
+  ASSERT_TRUE(zoo.ok());
+  auto simple = simplify(zoo->graph);
+  ASSERT_TRUE(simple.ok());
+  const Graph& graph = *simple;
+  const auto inputs = randomInputs(graph, 1);
+  auto before = run(graph, inputs);
+  ASSERT_TRUE(before.ok());
+  int readers = 0;
+  for (const Value& value : graph.values()) {
+    const auto reader = pointwiseReader(graph, value.name);
+    if (!reader || 2 * reader->bias.shape()[0] > value.type.shape[1]) continue;
+    ++readers;
+    EXPECT_TRUE(reader->rectified) << value.name;
+    auto finder = LinearCodeFinder::create(graph, value.name, 1);
+    ASSERT_TRUE(finder.ok());
+    ASSERT_TRUE(finder->add(inputs[0].view()).ok());
+    auto code = finder->decoderFor(reader->weight.view(), reader->bias.view());
+    ASSERT_TRUE(code.ok()) << code.error().message;
+    const AutoencoderStart start{std::move(*code), reader->rectified};
+    auto inserted = insertAutoencoder(graph, value.name, {reader->bias.shape()[0]}, 1, &start);
+    ASSERT_TRUE(inserted.ok()) << inserted.error().message;
+    auto after = run(inserted->graph, inputs);
+    ASSERT_TRUE(after.ok());
+    for (std::size_t i = 0; i < (*before)[0].as<float>().size(); ++i) {
+      EXPECT_NEAR((*before)[0].as<float>()[i], (*after)[0].as<float>()[i], 1e-3) << value.name;
+    }
+  }
+  EXPECT_GT(readers, 3);
+  EXPECT_FALSE(pointwiseReader(graph, graph.value(graph.inputs()[0]).name));
+  EXPECT_FALSE(pointwiseReader(graph, "nothing"));
 }
 
 struct Setting {
@@ -189,7 +237,7 @@ TEST(Tighten, EveryTransformationLeavesAMeasuredRowAndWorkingPieces) {
   EXPECT_TRUE(checkPieces(result->split.plan, result->split.pieces).ok());
 }
 
-TEST(Tighten, ALinearStartKeepsWhatARandomOneLoses) {
+TEST(Tighten, AFittedStartKeepsWhatARandomOneLoses) {
   auto setting = makeSetting();
   ASSERT_TRUE(setting.ok()) << setting.error().message;
   TightenRequest& request = setting->request;
@@ -198,8 +246,8 @@ TEST(Tighten, ALinearStartKeepsWhatARandomOneLoses) {
   request.autoencoder_epochs = 1;
   request.fit.epochs = 0;
   std::vector<double> accuracies;
-  for (const bool linear : {false, true}) {
-    request.linear_start = linear;
+  for (const bool fitted : {false, true}) {
+    request.fitted_start = fitted;
     auto result = runTighten(*setting);
     ASSERT_TRUE(result.ok()) << result.error().message;
     ASSERT_EQ(result->rows.size(), 3u);
