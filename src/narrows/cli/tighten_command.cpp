@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
@@ -25,19 +25,21 @@ std::string fingerprintOf(const TightenOptions& o) {
   const TrainingOptions& t = o.training;
   return fmt::format(
       "tighten {} at {} data {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} {} "
-      "vary {} {} {} {} {} {} teacher {} {} {} labels {} quantizer {} {} {} {} {} tcl {} {} {} "
+      "vary {} {} {} {} {} {} teacher {} {} {} {} {} labels {} quantizer {} {} {} {} {} tcl {} {} "
+      "{} "
       "autoencoder {} {} {} {} {} {} prune {} {} {} {} {} {} {} {} lambda {} {} recover {} {} {} "
       "until "
       "{} norm {} on {}",
       t.model.model, o.cut, t.data.path, t.data.split, t.model.seed, t.epochs, t.batch,
       t.learning_rate, t.final_share, t.warm_up, t.optimizer, t.weight_decay, t.average_decay,
       t.smoothing, t.bf16, t.flip, t.flip_vertical, t.zoom, t.shift, t.color, t.mosaic, t.teacher,
-      t.teacher_weight, t.temperature, !t.no_labels, o.quantizer, o.bits, o.granularity, o.learned,
-      o.post_training, o.clustering, o.clustering_growth, o.clustering_exponent, o.latent_channels,
-      o.latent_stride, o.latent_layers, o.latent_start, o.latent_epochs, o.latent_rate, o.prune,
-      o.max_drop, o.importance, o.prune_epochs, o.prune_trials, o.skip_step2, o.prune_bytes,
-      o.prune_macs, o.lambda, o.target_bytes, o.recovery_blocks, o.recovery_channels,
-      o.recovery_epochs, o.train_until, t.norm_momentum, t.device);
+      t.teacher_weight, fmt::join(t.teacher_features, ","), t.feature_weight, t.temperature,
+      !t.no_labels, o.quantizer, o.bits, o.granularity, o.learned, o.post_training, o.clustering,
+      o.clustering_growth, o.clustering_exponent, o.latent_channels, o.latent_stride,
+      o.latent_layers, o.latent_start, o.latent_epochs, o.latent_rate, o.prune, o.max_drop,
+      o.importance, o.prune_epochs, o.prune_trials, o.skip_step2, o.prune_bytes, o.prune_macs,
+      o.lambda, o.target_bytes, o.recovery_blocks, o.recovery_channels, o.recovery_epochs,
+      o.train_until, t.norm_momentum, t.device);
 }
 
 GrowthKind growthKind(const std::string& name) {

@@ -1,6 +1,6 @@
 #include "narrows/cli/train_command.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
@@ -22,12 +22,12 @@ std::string fingerprintOf(const TrainOptions& options) {
   return fmt::format(
       "train {} {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} bf16 {} flip {} {} {} "
       "{} {} {} "
-      "teacher {} {} {} labels {} anchors {} norm {} {} on {}",
+      "teacher {} {} {} {} {} labels {} anchors {} norm {} {} on {}",
       t.model.model, t.data.path, t.data.split, t.model.seed, t.epochs, t.batch, t.learning_rate,
       t.final_share, t.warm_up, t.optimizer, t.weight_decay, t.average_decay, t.smoothing, t.bf16,
       t.flip, t.flip_vertical, t.zoom, t.shift, t.color, t.mosaic, t.teacher, t.teacher_weight,
-      t.temperature, !t.no_labels, options.anchors, !options.frozen_norm, t.norm_momentum,
-      t.device);
+      fmt::join(t.teacher_features, ","), t.feature_weight, t.temperature, !t.no_labels,
+      options.anchors, !options.frozen_norm, t.norm_momentum, t.device);
 }
 
 Status fitAnchors(const TrainOptions& options, TrainingSetup& setup) {

@@ -76,6 +76,11 @@ void addTrainingOptions(CLI::App& app, TrainingOptions& options, int least_epoch
   app.add_option("--teacher-weight", options.teacher_weight, "Weight of the teacher's loss")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_option("--teacher-feature", options.teacher_features,
+                 "Tensor of both networks that the teacher's is imitated at too; may be repeated");
+  app.add_option("--feature-weight", options.feature_weight, "Weight of the imitated tensors' loss")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_option("--temperature", options.temperature, "Softening of class distributions")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

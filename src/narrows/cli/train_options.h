@@ -37,6 +37,9 @@ struct TrainingOptions {
   std::string teacher;
   std::string teacher_weights;
   double teacher_weight = 1;
+  /// Values of both networks.
+  std::vector<std::string> teacher_features;
+  double feature_weight = 1;
   double temperature = 2;
   bool no_labels = false;
   std::size_t validate_every = 1;

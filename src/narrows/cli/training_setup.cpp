@@ -115,7 +115,14 @@ Result<TrainerOptions> trainerOptions(const TrainingSetup& setup, const Training
                      options.data.path, wanted == TruthKind::boxes ? "boxes" : "classes");
   }
   if (setup.teacher) {
-    trainer.teacher = Teacher{*setup.teacher, options.teacher_weight, options.temperature, {}, 0};
+    Teacher teacher{*setup.teacher, options.teacher_weight, options.temperature, {}, 0};
+    for (const std::string& name : options.teacher_features) {
+      teacher.features.emplace_back(name, name);
+    }
+    teacher.feature_weight = options.teacher_features.empty() ? 0 : options.feature_weight;
+    trainer.teacher = std::move(teacher);
+  } else if (!options.teacher_features.empty()) {
+    return makeError("--teacher-feature needs a --teacher");
   }
   trainer.optimizer = optimizerOptions(options);
   trainer.average_decay = options.average_decay;
