@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <numbers>
+#include <numeric>
 #include <set>
 
 #include "narrows/graph/copy.h"
@@ -50,8 +51,9 @@ class Layers {
   Result<ValueId> leaky(ValueId x, const std::string& name) {
     return graph_.add(LeakyRelu{kSlope}, {x}, name, name);
   }
-  Result<ValueId> relu(ValueId x, const std::string& name) {
-    return graph_.add(Unary{UnaryKind::relu}, {x}, name, name);
+  Result<ValueId> rectify(ValueId x, double highest, const std::string& name) {
+    if (highest == 0) return graph_.add(Unary{UnaryKind::relu}, {x}, name, name);
+    return graph_.add(Clip{0, highest}, {x}, name, name);
   }
 
  private:
@@ -144,7 +146,7 @@ Result<ValueId> addCode(Layers& layers, Graph& to, ValueId x, const std::string&
   NARROWS_TRY(latent, layers.conv(x, code.encode.clone().reshaped(Shape{k, channels, 1, 1}),
                                   code.encode_bias.clone(), 1, name + ".encoder"));
   if (start.rectified) {
-    NARROWS_TRY(rectified, layers.relu(latent, name + ".encoder.rectified"));
+    NARROWS_TRY(rectified, layers.rectify(latent, start.highest, name + ".encoder.rectified"));
     latent = rectified;
   }
   out.cut = to.value(latent).name;
@@ -176,6 +178,49 @@ Status checkStart(const Graph& graph, const std::string& value, const Autoencode
 }
 
 }  // namespace
+
+AutoencoderStart segmented(const AutoencoderStart& start, std::span<const double> highest,
+                           std::int64_t parts) {
+  const std::int64_t numbers = start.code.encode.shape()[0];
+  const std::int64_t channels = start.code.encode.shape()[1];
+  const std::int64_t k = parts * numbers;
+  const double mean = std::accumulate(highest.begin(), highest.end(), 0.0) /
+                      static_cast<double>(std::max<std::int64_t>(1, numbers));
+  AutoencoderStart result;
+  result.rectified = true;
+  // That of the first part of most numbers: their weights stay of the size of the others.
+  result.highest = mean > 0 ? mean * std::pow(4.0, static_cast<double>(1 - parts)) : 1;
+  LinearCode& code = result.code;
+  code.encode = Tensor(DType::f32, Shape{k, channels});
+  code.encode_bias = Tensor(DType::f32, Shape{k});
+  code.decode = Tensor(DType::f32, Shape{channels, k});
+  code.decode_bias = start.code.decode_bias.clone();
+  const auto encode = start.code.encode.as<float>();
+  const auto bias = start.code.encode_bias.as<float>();
+  const auto decode = start.code.decode.as<float>();
+  for (std::int64_t part = 0; part < parts; ++part) {
+    for (std::int64_t i = 0; i < numbers; ++i) {
+      // A number that is never positive gets the range of the others.
+      const double top = highest[static_cast<std::size_t>(i)] > 0
+                             ? highest[static_cast<std::size_t>(i)]
+                             : result.highest;
+      const double high = top * std::pow(4.0, static_cast<double>(part + 1 - parts));
+      const double low = part == 0 ? 0 : high / 4;
+      const double scale = result.highest / (high - low);
+      const auto row = static_cast<std::size_t>(part * numbers + i);
+      const auto from = static_cast<std::size_t>(i);
+      for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
+        code.encode.mutableAs<float>()[row * static_cast<std::size_t>(channels) + c] =
+            static_cast<float>(scale) * encode[from * static_cast<std::size_t>(channels) + c];
+        code.decode.mutableAs<float>()[c * static_cast<std::size_t>(k) + row] =
+            decode[c * static_cast<std::size_t>(numbers) + from] / static_cast<float>(scale);
+      }
+      code.encode_bias.mutableAs<float>()[row] =
+          static_cast<float>(scale * (static_cast<double>(bias[from]) - low));
+    }
+  }
+  return result;
+}
 
 Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
                                    const AutoencoderShape& shape, std::uint64_t seed,

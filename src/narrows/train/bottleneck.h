@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,17 @@ struct AutoencoderStart {
   LinearCode code;
   /// A ReLU follows the encoder; its results are what is decoded.
   bool rectified = false;
+  /// What the ReLU lets pass is cut off here; 0: nowhere.
+  double highest = 0;
 };
+
+/// The rectified start with each number in parts, so that few bits resolve small values finely:
+/// part j of m holds what lies between 4^(j-m) and 4^(j+1-m) of the number's highest value (part 0:
+/// from 0 on), each part in a channel of its own and all channels with the same range, as the
+/// segments of logarithmic companding do (ITU-T G.711). The parts' sum is the number up to its
+/// highest value, of which there is one for each.
+AutoencoderStart segmented(const AutoencoderStart& start, std::span<const double> highest,
+                           std::int64_t parts);
 
 /// Encoder behind the value, decoder before everybody that reads it: a 3x3 convolution (after
 /// nearest upsampling for stride 2), leaky ReLU, a 3x3 convolution. The value is a map.

@@ -187,12 +187,13 @@ class Tightener {
   }
 
   /// The calibrated quantizer of a graph that is not simplified.
-  Result<QuantizerParams> calibrated(const Graph& graph, const std::string& cut_name) {
+  Result<QuantizerParams> calibrated(const Graph& graph, const std::string& cut_name,
+                                     const QuantizerSpec& quantizer) {
     NARROWS_TRY(simple, simplify(graph));
     NARROWS_TRY(cut, findCut(simple, cut_name));
     NARROWS_TRY(statistics, calibrateCut(validator_.engine(), simple, cut, description_, *pictures_,
-                                         request_.quantizer.granularity, request_.threads));
-    NARROWS_TRY(interfaces, statistics.fit(request_.quantizer, {CoderKind::raw, -1, {}}));
+                                         quantizer.granularity, request_.threads));
+    NARROWS_TRY(interfaces, statistics.fit(quantizer, {CoderKind::raw, -1, {}}));
     return std::move(interfaces[0].quantizer);
   }
 
@@ -205,7 +206,7 @@ class Tightener {
     if (design.quantizer) {
       interface.quantizer = *design.quantizer;
     } else {
-      NARROWS_TRY(params, calibrated(design.graph, design.cut));
+      NARROWS_TRY(params, calibrated(design.graph, design.cut, request_.quantizer));
       interface.quantizer = std::move(params);
     }
     interface.learned = request_.learned && with_terms;
@@ -222,7 +223,7 @@ class Tightener {
     const TrainedInterface& interface = options.interfaces[0];
     if (!interface.learned && !fixed) {
       NARROWS_TRY(graph, trainer.graph());
-      NARROWS_TRY(params, calibrated(graph, design.cut));
+      NARROWS_TRY(params, calibrated(graph, design.cut, request_.quantizer));
       NARROWS_CHECK(trainer.setQuantizer(0, params));
     }
     if (!interface.rate) return {};
@@ -440,12 +441,33 @@ class Tightener {
     NARROWS_CHECK(visitSample([&](const TrainBatch& batch) { return finder.add(batch.pictures); }));
     // Of all codes that lose nothing, what is sent anyway further on is sparse and of one sign.
     const auto reader = pointwiseReader(design.graph, design.cut);
-    if (reader && reader->bias.shape()[0] == channels) {
-      NARROWS_TRY(code, finder.decoderFor(reader->weight.view(), reader->bias.view()));
-      return AutoencoderStart{std::move(code), reader->rectified};
+    const std::int64_t outputs = reader ? reader->bias.shape()[0] : 0;
+    if (outputs != channels && !(reader && reader->rectified && channels % outputs == 0)) {
+      NARROWS_TRY(code, finder.find(channels));
+      return AutoencoderStart{std::move(code), false, 0};
     }
-    NARROWS_TRY(code, finder.find(channels));
-    return AutoencoderStart{std::move(code), false};
+    NARROWS_TRY(code, finder.decoderFor(reader->weight.view(), reader->bias.view()));
+    AutoencoderStart start{std::move(code), reader->rectified, 0};
+    if (outputs == channels) return start;
+    NARROWS_TRY(highest, highestOf(design, start));
+    return segmented(start, highest, channels / outputs);
+  }
+
+  /// The highest value of each of the start's numbers on the calibration pictures.
+  Result<std::vector<double>> highestOf(const Design& design, const AutoencoderStart& start) {
+    AutoencoderShape shape = *request_.autoencoder;
+    shape.channels = start.code.encode.shape()[0];
+    NARROWS_TRY(inserted,
+                insertAutoencoder(design.graph, design.cut, shape, request_.seed, &start));
+    constexpr int kBits = 8;
+    NARROWS_TRY(range, calibrated(inserted.graph, inserted.cut,
+                                  {QuantizerKind::uniform, kBits, Granularity::channel}));
+    std::vector<double> highest;
+    for (std::size_t i = 0; i < range.low.size(); ++i) {
+      highest.push_back(static_cast<double>(range.low[i]) +
+                        ((1 << kBits) - 1) * static_cast<double>(range.step[i]));
+    }
+    return highest;
   }
 
   Status addRandomAutoencoder(Design& design) {
@@ -483,7 +505,7 @@ class Tightener {
   /// and, where the map has its shape still, the uncut network's features.
   Status recover(Design& design) {
     if (quantizes() && !design.quantizer) {
-      NARROWS_TRY(params, calibrated(design.graph, design.cut));
+      NARROWS_TRY(params, calibrated(design.graph, design.cut, request_.quantizer));
       design.quantizer = std::move(params);
     }
     // An autoencoder's engine works on the decoded map, which has the shape of the original one.

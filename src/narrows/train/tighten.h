@@ -50,9 +50,10 @@ struct TightenRequest {
   std::optional<PruneOptions> prune;
   std::optional<AutoencoderShape> autoencoder;
   /// It starts from a code in closed form, not from random weights, and nothing is reconstructed:
-  /// where one 1x1 convolution with as many outputs as the autoencoder has channels reads the map,
-  /// as that one and the ReLU behind it; else as the linear code that changes the network's outputs
-  /// least (see `LinearCodeFinder`).
+  /// where one 1x1 convolution reads the map, and the autoencoder has as many channels as that has
+  /// outputs, as that one and the ReLU behind it, and with several times as many channels each
+  /// output in so many parts (see `segmented`); else as the linear code that changes the network's
+  /// outputs least (see `LinearCodeFinder`).
   bool fitted_start = false;
   std::size_t autoencoder_epochs = 5;
   /// Learning rate of the reconstruction; 0: that of the main training.

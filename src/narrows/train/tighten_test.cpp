@@ -118,6 +118,18 @@ TEST(Bottleneck, AnAutoencoderComputesTheCodeItStartsFrom) {
   EXPECT_FALSE(insertAutoencoder(graph, "pool2", {channels}, 1, &start).ok());
 }
 
+std::vector<double> highestOfChannels(const Tensor& map) {
+  const auto channels = static_cast<std::size_t>(map.shape()[1]);
+  const auto values = map.as<float>();
+  const std::size_t area = values.size() / channels;
+  std::vector<double> highest;
+  for (std::size_t c = 0; c < channels; ++c) {
+    const auto channel = values.subspan(c * area, area);
+    highest.push_back(static_cast<double>(*std::max_element(channel.begin(), channel.end())));
+  }
+  return highest;
+}
+
 TEST(Bottleneck, WhatAPointwiseLayerReadsCanBeSentInsteadOfItsMap) {
   auto zoo = buildZooModel("zoo:squeezenet@64,classes=10", 1);
   ASSERT_TRUE(zoo.ok());
@@ -138,13 +150,25 @@ TEST(Bottleneck, WhatAPointwiseLayerReadsCanBeSentInsteadOfItsMap) {
     ASSERT_TRUE(finder->add(inputs[0].view()).ok());
     auto code = finder->decoderFor(reader->weight.view(), reader->bias.view());
     ASSERT_TRUE(code.ok()) << code.error().message;
-    const AutoencoderStart start{std::move(*code), reader->rectified};
-    auto inserted = insertAutoencoder(graph, value.name, {reader->bias.shape()[0]}, 1, &start);
-    ASSERT_TRUE(inserted.ok()) << inserted.error().message;
-    auto after = run(inserted->graph, inputs);
-    ASSERT_TRUE(after.ok());
-    for (std::size_t i = 0; i < (*before)[0].as<float>().size(); ++i) {
-      EXPECT_NEAR((*before)[0].as<float>()[i], (*after)[0].as<float>()[i], 1e-3) << value.name;
+    const AutoencoderStart whole{std::move(*code), reader->rectified};
+    const std::int64_t outputs = reader->bias.shape()[0];
+    std::vector<double> highest;
+    for (const std::int64_t parts : {1, 2, 3}) {
+      if (2 * parts * outputs > value.type.shape[1]) break;
+      const AutoencoderStart in_parts =
+          parts > 1 ? segmented(whole, highest, parts) : AutoencoderStart();
+      auto inserted = insertAutoencoder(graph, value.name, {parts * outputs}, 1,
+                                        parts > 1 ? &in_parts : &whole);
+      ASSERT_TRUE(inserted.ok()) << inserted.error().message;
+      Graph wide = std::move(inserted->graph);
+      ASSERT_TRUE(wide.setOutputs({wide.outputs()[0], wide.findValue(inserted->cut)}).ok());
+      auto after = run(wide, inputs);
+      ASSERT_TRUE(after.ok());
+      for (std::size_t i = 0; i < (*before)[0].as<float>().size(); ++i) {
+        EXPECT_NEAR((*before)[0].as<float>()[i], (*after)[0].as<float>()[i], 1e-3)
+            << value.name << " in " << parts;
+      }
+      if (parts == 1) highest = highestOfChannels((*after)[1]);
     }
   }
   EXPECT_GT(readers, 3);
