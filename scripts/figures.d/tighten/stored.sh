@@ -96,7 +96,8 @@ classification() {
   local test
   test=$(dirname "${tcl:-.}")/test-$1.json
   [[ -n $tcl && -f $test ]] || return 0
-  stored "$tcl" --slurpfile test "$test" --arg prefix "$2" '.[0] as $first | $test[0] as $rows |
+  stored "$tcl" --slurpfile test "$test" --arg model "$1" --arg prefix "$2" '
+    ([.[] | select(.keys | contains("model=\($model)."))][0]) as $first | $test[0] as $rows |
     ([$rows[1:][] | select((.what | endswith(".narrows")) and .drop_points < 1)] | min_by(.mean_bytes))
       as $best | select($best != null) |
     (def file($format): [$rows[] | select((.what | startswith($format)) and .drop_points < 1)] |
@@ -107,4 +108,4 @@ classification() {
        {name: "\($prefix)_\($format)_bytes", value: .mean_bytes, unit: "B"})) | $first + .'
 }
 classification resnet20-cifar10 cls
-classification mobilenetv2-imagenet cls_mobilenetv2
+classification squeezenet1_0-imagenet cls_squeezenet

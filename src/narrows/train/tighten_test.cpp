@@ -282,6 +282,53 @@ TEST(Tighten, AFittedStartKeepsWhatARandomOneLoses) {
   EXPECT_GT(accuracies[1], accuracies[0]);
 }
 
+TEST(Tighten, AFittedStartInPartsUsesOneRange) {
+  auto setting = makeSetting();
+  ASSERT_TRUE(setting.ok()) << setting.error().message;
+  auto zoo = buildZooModel("zoo:squeezenet@64,classes=8", 1);
+  ASSERT_TRUE(zoo.ok());
+  auto simple = simplify(zoo->graph);
+  ASSERT_TRUE(simple.ok());
+  setting->graph = std::move(*simple);
+  setting->description.head = Head();
+  setting->description.head.kind = HeadKind::classification;
+  setting->description.head.classes = 8;
+  TightenRequest& request = setting->request;
+  request.cut.clear();
+  std::int64_t outputs = 0;
+  for (const Value& value : setting->graph.values()) {
+    const auto reader = pointwiseReader(setting->graph, value.name);
+    if (!reader || 4 * reader->bias.shape()[0] > value.type.shape[1]) continue;
+    request.cut = value.name;
+    outputs = reader->bias.shape()[0];
+    break;
+  }
+  ASSERT_FALSE(request.cut.empty());
+  request.quantizer = {QuantizerKind::uniform, 3, Granularity::channel};
+  request.autoencoder = AutoencoderShape{2 * outputs};
+  request.fitted_start = true;
+  request.trainer.task = ClassificationTask{};
+  request.trainer.teacher.reset();
+  request.fit.epochs = 0;
+  auto result = runTighten(*setting);
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  ASSERT_EQ(result->split.plan.interfaces.size(), 1u);
+  const auto* interface = std::get_if<FeatureInterface>(&result->split.plan.interfaces[0]);
+  ASSERT_NE(interface, nullptr);
+  const QuantizerParams& quantizer = interface->quantizer;
+  ASSERT_EQ(static_cast<std::int64_t>(quantizer.low.size()), 2 * outputs);
+  const auto highest = [&](std::int64_t channel) {
+    const auto i = static_cast<std::size_t>(channel);
+    return static_cast<double>(quantizer.low[i] + 7 * quantizer.step[i]);
+  };
+  for (std::int64_t i = 0; i < outputs; ++i) {
+    // The low part of a number is full somewhere; the high one is full once at most, which the
+    // quantizer's range need not reach.
+    EXPECT_NEAR(highest(i) / highest(0), 1, 0.2) << i;
+    EXPECT_NEAR(highest(outputs + i) / highest(0), 0.75, 0.3) << i;
+  }
+}
+
 TEST(Tighten, PruningKeepsToTheGoalsThatItIsGiven) {
   auto setting = makeSetting();
   ASSERT_TRUE(setting.ok());
