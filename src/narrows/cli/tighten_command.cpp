@@ -25,11 +25,9 @@ std::string fingerprintOf(const TightenOptions& o) {
   const TrainingOptions& t = o.training;
   return fmt::format(
       "tighten {} at {} data {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} {} "
-      "vary {} {} {} {} {} {} teacher {} {} {} {} {} labels {} quantizer {} {} {} {} {} tcl {} {} "
-      "{} "
-      "autoencoder {} {} {} {} {} {} prune {} {} {} {} {} {} {} {} lambda {} {} recover {} {} {} "
-      "until "
-      "{} norm {} on {}",
+      "vary {} {} {} {} {} {} teacher {} {} {} {} {} labels {} quantizer {} {} {} {} {} "
+      "tcl {} {} {} autoencoder {} {} {} {} {} {} prune {} {} {} {} {} {} {} {} lambda {} {} "
+      "recover {} {} {} until {} norm {} on {}",
       t.model.model, o.cut, t.data.path, t.data.split, t.model.seed, t.epochs, t.batch,
       t.learning_rate, t.final_share, t.warm_up, t.optimizer, t.weight_decay, t.average_decay,
       t.smoothing, t.bf16, t.flip, t.flip_vertical, t.zoom, t.shift, t.color, t.mosaic, t.teacher,

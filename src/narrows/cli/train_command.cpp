@@ -20,9 +20,8 @@ namespace fs = std::filesystem;
 std::string fingerprintOf(const TrainOptions& options) {
   const TrainingOptions& t = options.training;
   return fmt::format(
-      "train {} {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} bf16 {} flip {} {} {} "
-      "{} {} {} "
-      "teacher {} {} {} {} {} labels {} anchors {} norm {} {} on {}",
+      "train {} {} {} seed {} epochs {} batch {} rate {} {} {} {} {} {} {} bf16 {} "
+      "flip {} {} {} {} {} {} teacher {} {} {} {} {} labels {} anchors {} norm {} {} on {}",
       t.model.model, t.data.path, t.data.split, t.model.seed, t.epochs, t.batch, t.learning_rate,
       t.final_share, t.warm_up, t.optimizer, t.weight_decay, t.average_decay, t.smoothing, t.bf16,
       t.flip, t.flip_vertical, t.zoom, t.shift, t.color, t.mosaic, t.teacher, t.teacher_weight,

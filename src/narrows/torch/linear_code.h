@@ -23,9 +23,9 @@ struct LinearCode {
 /// them, the expected change is E[(x - x')' M (x - x')] to second order (Gauss-Newton); its minimum
 /// over codes of k numbers is a principal component analysis of M^1/2 x: the k first eigenvectors V
 /// of M^1/2 C M^1/2 give encode = V' M^1/2, and decode is the linear regression of x on z. Channels
-/// that the rest of the network reads through fewer than k linear combinations are coded without
-/// loss. M is estimated with random signs as weights of the outputs (Hutchinson 1990). The numbers
-/// z have mean 0 and the channels' mean variance; those that would tell nothing are 0.
+/// that the rest of the network reads through at most k linear combinations are coded without loss.
+/// M is estimated with random signs as weights of the outputs (Hutchinson 1990). The numbers z have
+/// mean 0 and the channels' mean variance; those that would tell nothing are 0.
 class LinearCodeFinder {
  public:
   /// The value is a map that the network's outputs depend on. Computes on `device` (see
