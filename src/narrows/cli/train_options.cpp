@@ -77,7 +77,8 @@ void addTrainingOptions(CLI::App& app, TrainingOptions& options, int least_epoch
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--teacher-feature", options.teacher_features,
-                 "Tensor of both networks that the teacher's is imitated at too; may be repeated");
+                 "Tensor of both networks that the teacher's is imitated at too; may be repeated")
+      ->allow_extra_args(false);
   app.add_option("--feature-weight", options.feature_weight, "Weight of the imitated tensors' loss")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
