@@ -88,8 +88,9 @@ if [[ -n $recovery && -f $recovered ]]; then
     .[0] + {name: "recovery_won_back_percent", value: ($shares | max), unit: "%"}'
 fi
 
-# Classification: the row with the fewest bytes among those that lose less than a point, and the
-# smallest picture file of either format with which the uncut network loses less than a point too.
+# Classification: the row with the fewest bytes among those that lose less than a point, else the one
+# that loses least; and the smallest picture file of either format with which the uncut network loses
+# less than a point.
 tcl=$(results tcl)
 # classification MODEL PREFIX: figures of the study of MODEL.
 classification() {
@@ -98,8 +99,9 @@ classification() {
   [[ -n $tcl && -f $test ]] || return 0
   stored "$tcl" --slurpfile test "$test" --arg model "$1" --arg prefix "$2" '
     ([.[] | select(.keys | contains("model=\($model)."))][0]) as $first | $test[0] as $rows |
-    ([$rows[1:][] | select((.what | endswith(".narrows")) and .drop_points < 1)] | min_by(.mean_bytes))
-      as $best | select($best != null) |
+    [$rows[1:][] | select(.what | endswith(".narrows"))] as $bundles |
+    (([$bundles[] | select(.drop_points < 1)] | min_by(.mean_bytes)) //
+      ($bundles | min_by(.drop_points))) as $best |
     (def file($format): [$rows[] | select((.what | startswith($format)) and .drop_points < 1)] |
                         min_by(.mean_bytes);
      {name: "\($prefix)_best_drop_points", value: $best.drop_points, unit: "points"},
