@@ -3,7 +3,9 @@
 #include <grpc/support/log.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <vector>
 
 #include "narrows/base/byte_io.h"
@@ -30,11 +32,15 @@ inline bool toBytes(const grpc::ByteBuffer& buffer, ByteVector& bytes) {
 }
 
 /// gRPC writes every refused handshake and lost peer on stderr; the calls' results say it already.
-/// A person who sets GRPC_VERBOSITY gets the lines back.
+/// What it says before it ends the program stays. A person who sets GRPC_VERBOSITY gets all lines
+/// back.
 inline void silenceGrpc() {
-  if (std::getenv("GRPC_VERBOSITY") == nullptr) {
-    gpr_set_log_function([](gpr_log_func_args*) {});
-  }
+  if (std::getenv("GRPC_VERBOSITY") != nullptr) return;
+  gpr_set_log_function([](gpr_log_func_args* line) {
+    if (std::string_view(line->message).starts_with("assertion failed")) {
+      std::fprintf(stderr, "gRPC: %s (%s:%d)\n", line->message, line->file, line->line);
+    }
+  });
 }
 
 }  // namespace narrows

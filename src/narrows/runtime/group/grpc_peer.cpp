@@ -16,8 +16,46 @@
 namespace narrows {
 namespace {
 
-/// A call on its way; lives until its end has been told.
+/// Calls that exist. A call's context holds the channel; whoever lets go of the last one ends
+/// gRPC's thread for answers and waits for it, which that thread itself must never do.
+class CallCount {
+ public:
+  /// Counts while it lives.
+  class Entry {
+   public:
+    explicit Entry(CallCount& count) : count_(count) {
+      const std::lock_guard lock(count_.mutex_);
+      ++count_.calls_;
+    }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+    ~Entry() {
+      // Told under the lock: the count may be destroyed as soon as it is released.
+      const std::lock_guard lock(count_.mutex_);
+      --count_.calls_;
+      count_.changed_.notify_all();
+    }
+
+   private:
+    CallCount& count_;
+  };
+
+  void waitForNone() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return calls_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t calls_ = 0;
+};
+
+/// A call on its way; lives until its end has been told and gRPC has let go of it.
 struct OpenCall {
+  explicit OpenCall(CallCount& count) : counted(count) {}
+
+  CallCount::Entry counted;  // first, so that it ends after the context
   grpc::ClientContext context;
   grpc::ByteBuffer request;
   grpc::ByteBuffer response;
@@ -44,12 +82,11 @@ class GrpcPeer : public Peer {
 
   ~GrpcPeer() override {
     GrpcPeer::cancelAll();
-    std::unique_lock lock(mutex_);
-    ended_.wait(lock, [&] { return open_.empty(); });
+    count_.waitForNone();
   }
 
   void call(WorkerCall call, ByteVector body, Seconds timeout, CallDone done) override {
-    auto open = std::make_shared<OpenCall>();
+    auto open = std::make_shared<OpenCall>(count_);
     open->context.set_deadline(std::chrono::system_clock::now() +
                                std::chrono::microseconds(std::llround(timeout.value() * 1e6)));
     if (!token_.empty()) open->context.AddMetadata("authorization", "Bearer " + token_);
@@ -82,16 +119,14 @@ class GrpcPeer : public Peer {
     }
     open->done(std::move(result), std::move(answer));
     open->done = nullptr;
-    // Told under the lock: the destructor may run as soon as it is released.
     const std::lock_guard lock(mutex_);
     open_.erase(open);
-    ended_.notify_all();
   }
 
   const std::string token_;
   std::unique_ptr<grpc::GenericStub> stub_;
+  CallCount count_;
   std::mutex mutex_;
-  std::condition_variable ended_;
   std::set<std::shared_ptr<OpenCall>> open_;
 };
 
