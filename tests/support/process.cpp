@@ -19,7 +19,7 @@ int exitCodeOf(int status) {
 
 }  // namespace
 
-// Not a fork: gRPC's handlers of one end the program now and then when its threads are at work.
+// Not a fork: gRPC takes none while its threads are at work.
 Process Process::start(const std::vector<std::string>& command,
                        const std::filesystem::path& output) {
   std::vector<char*> arguments;
