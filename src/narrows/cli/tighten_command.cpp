@@ -13,6 +13,7 @@
 #include "narrows/cli/two_pieces.h"
 #include "narrows/graph/passes.h"
 #include "narrows/train/run_log.h"
+#include "narrows/train/symbol_agreement.h"
 #include "narrows/train/tighten.h"
 
 namespace narrows {

@@ -73,8 +73,7 @@ LinearCodeFinder::~LinearCodeFinder() = default;
 
 Result<LinearCodeFinder> LinearCodeFinder::create(const Graph& graph, const std::string& value,
                                                   std::uint64_t seed, const std::string& device) {
-  const ValueId id = graph.findValue(value);
-  if (!id.valid()) return makeError("the network has no value {}", value);
+  NARROWS_TRY(id, torched::findValue(graph, value));
   if (graph.shape(id).rank() != 4) {
     return makeError("{} is {}, expected a map", value, toString(graph.shape(id)));
   }

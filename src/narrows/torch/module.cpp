@@ -37,6 +37,12 @@ std::vector<bool> neededNodes(const Graph& graph, const std::vector<ValueId>& wa
 
 }  // namespace
 
+Result<ValueId> findValue(const Graph& graph, const std::string& name) {
+  const ValueId id = graph.findValue(name);
+  if (!id.valid()) return makeError("the network has no value {}", name);
+  return id;
+}
+
 Result<GraphModule> GraphModule::create(const Graph& graph, const at::TensorOptions& place) {
   GraphModule module;
   module.graph_ = graph;

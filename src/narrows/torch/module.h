@@ -10,6 +10,9 @@
 
 namespace narrows::torched {
 
+/// The value of that name; an error where the graph has none.
+Result<ValueId> findValue(const Graph& graph, const std::string& name);
+
 /// A graph on libtorch's operators. Constants are tensors: those that training changes are leaves
 /// of the gradient, statistics of normalisations are moved by training runs, the rest stays.
 class GraphModule {

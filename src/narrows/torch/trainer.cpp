@@ -21,12 +21,6 @@ using torched::toAten;
 
 namespace {
 
-Result<ValueId> findValue(const Graph& graph, const std::string& name) {
-  const ValueId id = graph.findValue(name);
-  if (!id.valid()) return makeError("the network has no value {}", name);
-  return id;
-}
-
 /// The outputs that a task reads, in the order of its head.
 Result<std::vector<ValueId>> taskOutputs(const Graph& graph, const Task& task) {
   std::vector<ValueId> values(graph.outputs().begin(), graph.outputs().end());
@@ -38,7 +32,7 @@ Result<std::vector<ValueId>> taskOutputs(const Graph& graph, const Task& task) {
   if (head == nullptr || head->outputs.empty()) return values;
   values.clear();
   for (const std::string& name : head->outputs) {
-    NARROWS_TRY(id, findValue(graph, name));
+    NARROWS_TRY(id, torched::findValue(graph, name));
     values.push_back(id);
   }
   return values;
@@ -104,7 +98,7 @@ Trainer::~Trainer() = default;
 /// Constants that stay, and where gradients end.
 Status Trainer::State::freeze() {
   for (const std::string& name : options.frozen) {
-    NARROWS_TRY(id, findValue(module.graph(), name));
+    NARROWS_TRY(id, torched::findValue(module.graph(), name));
     module.freeze(id);
   }
   if (!dual) return {};
@@ -137,7 +131,7 @@ Result<Graph> Trainer::State::currentNetwork() const {
 
 Status Trainer::State::addInterfaces() {
   for (const TrainedInterface& given : options.interfaces) {
-    NARROWS_TRY(value, findValue(module.graph(), given.value));
+    NARROWS_TRY(value, torched::findValue(module.graph(), given.value));
     const TensorType& type = module.graph().type(value);
     NARROWS_TRY(quantizer, torched::FakeQuantizer::create(type, given.quantizer, given.learned,
                                                           module.place()));
@@ -165,8 +159,8 @@ Status Trainer::State::addTeacher() {
                      outputs.size());
   }
   for (const auto& [of_student, name] : options.teacher->features) {
-    NARROWS_TRY(a, findValue(module.graph(), of_student));
-    NARROWS_TRY(b, findValue(teacher->graph(), name));
+    NARROWS_TRY(a, torched::findValue(module.graph(), of_student));
+    NARROWS_TRY(b, torched::findValue(teacher->graph(), name));
     if (!(module.graph().shape(a) == teacher->graph().shape(b))) {
       return makeError("{} and the teacher's {} have other shapes", of_student, name);
     }
@@ -372,7 +366,7 @@ Result<std::vector<std::vector<double>>> Trainer::channelImportance(
     NARROWS_TRY(pictures, toAten(batch.pictures, state.module.place()));
     Tensors watched(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
-      NARROWS_TRY(id, findValue(state.module.graph(), values[i]));
+      NARROWS_TRY(id, torched::findValue(state.module.graph(), values[i]));
       state.module.observe(id, [&watched, i](const at::Tensor& x) { watched[i] = x; });
     }
     StepLosses losses;

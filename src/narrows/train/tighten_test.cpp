@@ -9,6 +9,7 @@
 #include "narrows/graph/half_weights.h"
 #include "narrows/graph/passes.h"
 #include "narrows/graph/random_graph.h"
+#include "narrows/train/symbol_agreement.h"
 #include "narrows/zoo/zoo.h"
 
 namespace narrows::test {
