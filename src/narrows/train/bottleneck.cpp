@@ -107,31 +107,33 @@ float& centre(Tensor& weight, std::int64_t out, std::int64_t in) {
   return weight.mutableAs<float>()[static_cast<std::size_t>(index)];
 }
 
-/// Channel i of the convolution's output is number i of a code of k, channel k + i its opposite.
-void passBothSigns(Tensor& weight) {
+/// Weight of the convolution that hands on the k numbers of a code, each in a channel; with both
+/// signs, number i's opposite is channel k + i, as the leaky ReLU behind it changes what is negative.
+/// The other channels are the weight's own.
+void passOn(Tensor& weight, bool both_signs) {
   const std::int64_t k = weight.shape()[1];
-  const auto row = static_cast<std::size_t>(k * 9);
-  const auto rows = weight.mutableAs<float>().first(2 * static_cast<std::size_t>(k) * row);
+  const auto used = static_cast<std::size_t>((both_signs ? 2 : 1) * k * k * 9);
+  const auto rows = weight.mutableAs<float>().first(used);
   std::fill(rows.begin(), rows.end(), 0.0F);
   for (std::int64_t i = 0; i < k; ++i) {
     centre(weight, i, i) = 1;
-    centre(weight, k + i, i) = -1;
+    if (both_signs) centre(weight, k + i, i) = -1;
   }
 }
 
-/// Weight of the convolution that decodes what `passBothSigns` made, after the leaky ReLU.
-Tensor decodeBothSigns(const Tensor& decode) {
+/// Weight of the convolution that decodes what `passOn` made, after the leaky ReLU.
+Tensor decodePassed(const Tensor& decode, bool both_signs) {
   const std::int64_t channels = decode.shape()[0];
   const std::int64_t k = decode.shape()[1];
   Tensor weight(DType::f32, Shape{channels, channels, 3, 3});
   // leaky(z) - leaky(-z) = (1 + slope) z
-  const auto scale = static_cast<float>(1 / (1 + kSlope));
+  const auto scale = both_signs ? static_cast<float>(1 / (1 + kSlope)) : 1.0F;
   const auto elements = decode.as<float>();
   for (std::int64_t c = 0; c < channels; ++c) {
     for (std::int64_t i = 0; i < k; ++i) {
       const float factor = scale * elements[static_cast<std::size_t>(c * k + i)];
       centre(weight, c, i) = factor;
-      centre(weight, c, k + i) = -factor;
+      if (both_signs) centre(weight, c, k + i) = -factor;
     }
   }
   return weight;
@@ -150,25 +152,27 @@ Result<ValueId> addCode(Layers& layers, Graph& to, ValueId x, const std::string&
     latent = rectified;
   }
   out.cut = to.value(latent).name;
-  Tensor both = layers.normalWeight(channels, k, 3, 1);
-  passBothSigns(both);
-  NARROWS_TRY(first, layers.conv(latent, std::move(both), Tensor(DType::f32, Shape{channels}), 1,
+  Tensor passed = layers.normalWeight(channels, k, 3, 1);
+  passOn(passed, !start.rectified);
+  NARROWS_TRY(first, layers.conv(latent, std::move(passed), Tensor(DType::f32, Shape{channels}), 1,
                                  name + ".decoder.a"));
   NARROWS_TRY(bent, layers.leaky(first, name + ".decoder.bend"));
-  return layers.conv(bent, decodeBothSigns(code.decode), code.decode_bias.clone(), 1,
+  return layers.conv(bent, decodePassed(code.decode, !start.rectified), code.decode_bias.clone(), 1,
                      name + ".decoder.b");
 }
 
 Status checkStart(const Graph& graph, const std::string& value, const AutoencoderShape& shape,
-                  const LinearCode& code) {
+                  const AutoencoderStart& start) {
+  const LinearCode& code = start.code;
   const ValueId at = graph.findValue(value);
   if (!at.valid() || graph.shape(at).rank() != 4) return {};  // told of by insertAt
   const std::int64_t channels = graph.shape(at)[1];
-  if (shape.stride != 1 || shape.encoder_layers != 1 || 2 * shape.channels > channels) {
+  const std::int64_t most = start.rectified ? channels : channels / 2;
+  if (shape.stride != 1 || shape.encoder_layers != 1 || shape.channels > most) {
     return makeError(
-        "a fitted start needs an encoder of one convolution and stride 1 with at most half of the "
-        "{} channels of {}",
-        channels, value);
+        "a fitted start of {} needs an encoder of one convolution and stride 1 with at most {} of "
+        "the {} channels",
+        value, most, channels);
   }
   if (!(code.encode.shape() == Shape{shape.channels, channels})) {
     return makeError("a code of {}, expected {} numbers of {} channels",
@@ -184,12 +188,13 @@ AutoencoderStart segmented(const AutoencoderStart& start, std::span<const double
   const std::int64_t numbers = start.code.encode.shape()[0];
   const std::int64_t channels = start.code.encode.shape()[1];
   const std::int64_t k = parts * numbers;
+  const double base = std::pow(64.0, 1 / static_cast<double>(parts));
   const double mean = std::accumulate(highest.begin(), highest.end(), 0.0) /
                       static_cast<double>(std::max<std::int64_t>(1, numbers));
   AutoencoderStart result;
   result.rectified = true;
   // That of the first part of most numbers: their weights stay of the size of the others.
-  result.highest = mean > 0 ? mean * std::pow(4.0, static_cast<double>(1 - parts)) : 1;
+  result.highest = mean > 0 ? mean * std::pow(base, static_cast<double>(1 - parts)) : 1;
   LinearCode& code = result.code;
   code.encode = Tensor(DType::f32, Shape{k, channels});
   code.encode_bias = Tensor(DType::f32, Shape{k});
@@ -204,8 +209,8 @@ AutoencoderStart segmented(const AutoencoderStart& start, std::span<const double
       const double top = highest[static_cast<std::size_t>(i)] > 0
                              ? highest[static_cast<std::size_t>(i)]
                              : result.highest;
-      const double high = top * std::pow(4.0, static_cast<double>(part + 1 - parts));
-      const double low = part == 0 ? 0 : high / 4;
+      const double high = top * std::pow(base, static_cast<double>(part + 1 - parts));
+      const double low = part == 0 ? 0 : high / base;
       const double scale = result.highest / (high - low);
       const auto row = static_cast<std::size_t>(part * numbers + i);
       const auto from = static_cast<std::size_t>(i);
@@ -231,7 +236,7 @@ Result<Inserted> insertAutoencoder(const Graph& graph, const std::string& value,
   if (shape.encoder_layers < 1 || shape.encoder_layers > 2) {
     return makeError("an encoder has 1 or 2 convolutions, not {}", shape.encoder_layers);
   }
-  if (start != nullptr) NARROWS_CHECK(checkStart(graph, value, shape, start->code));
+  if (start != nullptr) NARROWS_CHECK(checkStart(graph, value, shape, *start));
   return insertAt(graph, value, seed,
                   [&](Layers& layers, Graph& to, ValueId x, Inserted& out) -> Result<ValueId> {
                     if (start != nullptr) return addCode(layers, to, x, value, *start, out);
