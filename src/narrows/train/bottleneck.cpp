@@ -108,8 +108,8 @@ float& centre(Tensor& weight, std::int64_t out, std::int64_t in) {
 }
 
 /// Weight of the convolution that hands on the k numbers of a code, each in a channel; with both
-/// signs, number i's opposite is channel k + i, as the leaky ReLU behind it changes what is negative.
-/// The other channels are the weight's own.
+/// signs, number i's opposite is channel k + i, as the leaky ReLU behind it changes what is
+/// negative. The other channels are the weight's own.
 void passOn(Tensor& weight, bool both_signs) {
   const std::int64_t k = weight.shape()[1];
   const auto used = static_cast<std::size_t>((both_signs ? 2 : 1) * k * k * 9);

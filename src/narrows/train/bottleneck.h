@@ -43,12 +43,12 @@ struct AutoencoderStart {
   double highest = 0;
 };
 
-/// The rectified start with each number in parts, so that few bits resolve small values finely: with
-/// a base b of 64^(1/m), part j of m holds what lies between b^(j-m) and b^(j+1-m) of the number's
-/// highest value (part 0: from 0 on), each part in a channel of its own and all channels with the
-/// same range, as the segments of logarithmic companding do (ITU-T G.711). The parts' sum is the
-/// number up to its highest value, of which there is one for each. (Of the bases tried for 2 to 6
-/// parts of 3 bits, this one is near the best for SqueezeNet's outputs.)
+/// The rectified start with each number in parts, so that few bits resolve small values finely:
+/// with a base b of 64^(1/m), part j of m holds what lies between b^(j-m) and b^(j+1-m) of the
+/// number's highest value (part 0: from 0 on), each part in a channel of its own and all channels
+/// with the same range, as the segments of logarithmic companding do (ITU-T G.711). The parts' sum
+/// is the number up to its highest value, of which there is one for each. (Of the bases tried for 2
+/// to 6 parts of 3 bits, this one is near the best for SqueezeNet's outputs.)
 AutoencoderStart segmented(const AutoencoderStart& start, std::span<const double> highest,
                            std::int64_t parts);
 
