@@ -17,6 +17,10 @@ Arguments::Arguments(std::string_view command, std::string_view description,
 }
 
 Arguments::Outcome Arguments::parse(std::span<const std::string> arguments) {
+  // One word for each time an option is given: what follows it may be a model.
+  for (CLI::Option* option : app_.get_options()) {
+    if (!option->get_positional()) option->allow_extra_args(false);
+  }
   // CLI11 takes the arguments in reverse order.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {

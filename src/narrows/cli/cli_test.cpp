@@ -5,6 +5,7 @@
 #include <set>
 #include <system_error>
 
+#include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
 #include "narrows/cli/table.h"
 #ifdef NARROWS_WORKBENCH
@@ -68,6 +69,22 @@ TEST(Commands, HaveHelpWithAnExampleAndRefuseWrongUsage) {
     EXPECT_FALSE(testing::internal::GetCapturedStderr().empty());
   }
   EXPECT_TRUE(names.contains("node"));
+}
+
+TEST(Arguments, AnOptionThatMayBeRepeatedLeavesWhatFollowsToOthers) {
+  Arguments parser("test", "A test.", "narrows test");
+  std::vector<std::string> cuts;
+  std::vector<int> qualities;
+  std::vector<std::string> models;
+  parser.app().add_option("--cut", cuts, "");
+  parser.app().add_option("--quality", qualities, "")->delimiter(',');
+  parser.app().add_option("MODEL", models, "");
+  const std::vector<std::string> words = {"--cut", "a",         "--cut", "b",
+                                          "net",   "--quality", "9,8",   "other"};
+  EXPECT_EQ(parser.parse(words), Arguments::Outcome::run);
+  EXPECT_EQ(cuts, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(qualities, (std::vector<int>{9, 8}));
+  EXPECT_EQ(models, (std::vector<std::string>{"net", "other"}));
 }
 
 TEST(Commands, WhatALibraryThrowsIsAFailureWithOneLine) {

@@ -77,8 +77,7 @@ void addTrainingOptions(CLI::App& app, TrainingOptions& options, int least_epoch
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--teacher-feature", options.teacher_features,
-                 "Tensor of both networks that the teacher's is imitated at too; may be repeated")
-      ->allow_extra_args(false);
+                 "Tensor of both networks that the teacher's is imitated at too; may be repeated");
   app.add_option("--feature-weight", options.feature_weight, "Weight of the imitated tensors' loss")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
