@@ -56,6 +56,7 @@ bool writeAll(const std::filesystem::path& folder) {
 }  // namespace
 }  // namespace narrows
 
+// NOLINTNEXTLINE(bugprone-exception-escape): whoever makes seeds may read what was thrown.
 int main(int count, char** arguments) {
   if (count != 2 || !narrows::writeAll(arguments[1])) {
     std::fprintf(stderr, "expected a folder that can be written to\n");

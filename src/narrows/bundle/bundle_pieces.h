@@ -39,7 +39,7 @@ class BundlePieces {
     BundleFiles::Place place;  // of the weights
   };
   /// Checks the graph against the plan.
-  Result<Opened> read(PieceId piece) const;
+  Result<Opened> read(PieceId id) const;
 
   /// Every file is listed and every listed file has a use.
   Status checkNothingElse() const;

@@ -13,8 +13,8 @@ std::optional<Bytes> packedBytes(const Shape& shape, const CrossingSymbols& symb
   if (symbols.latent_channels > 0) {
     const std::int64_t stride = symbols.latent_stride;
     if (shape.rank() != 4 || shape[2] % stride != 0 || shape[3] % stride != 0) return {};
-    elements =
-        static_cast<double>(symbols.latent_channels * (shape[2] / stride) * (shape[3] / stride));
+    const std::int64_t area = shape[2] / stride * (shape[3] / stride);
+    elements = static_cast<double>(symbols.latent_channels * area);
   }
   const double bits = symbols.bits > 0 ? symbols.bits : 32;
   return Bytes(elements * bits / 8);

@@ -1,7 +1,5 @@
 #include <array>
-#include <exception>
 
-#include "narrows/cli/arguments.h"
 #include "narrows/cli/command.h"
 #ifdef NARROWS_WORKBENCH
 #include "narrows/cli/analyze.h"
@@ -61,14 +59,6 @@ constexpr std::array kCommands = {
 };
 
 }  // namespace
-
-int runCommand(const Command& command, std::span<const std::string> arguments) {
-  try {
-    return command.run(arguments);
-  } catch (const std::exception& error) {
-    return reportFailure(command.name, Error{error.what()});
-  }
-}
 
 std::span<const Command> commands() {
   return kCommands;

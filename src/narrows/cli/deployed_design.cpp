@@ -117,6 +117,7 @@ Result<Deployed> run(const DeployedOptions& options, const DesignPromise& promis
   deployed.latency = Seconds(median(std::move(latencies)));
   const auto middle = [&](auto part) {
     std::vector<double> seconds;
+    seconds.reserve(measured.size());
     for (const RealLatency& picture : measured) seconds.push_back(part(picture).value());
     return Seconds(median(std::move(seconds)));
   };

@@ -55,13 +55,13 @@ struct ExploreCommand {
   CostOptions cost;
   OutputOptions output;
 };
-void addExploreOptions(CLI::App& app, ExploreCommand& command);
+void addExploreOptions(CLI::App& app, ExploreCommand& options);
 
 /// "energy" or "energy=2,latency=1": objectives with their weights, above 0.
 Result<std::vector<std::pair<Objective, double>>> parseGoal(const std::string& text);
 
 /// The drop, the objectives that were named and those of the goal, under the bounds given.
-Result<ExploreOptions> exploreOptions(const ExploreCommand& command,
+Result<ExploreOptions> exploreOptions(const ExploreCommand& options,
                                       const std::vector<std::pair<Objective, double>>& goal);
 
 }  // namespace narrows

@@ -39,6 +39,7 @@ Status addPiece(const Engine& engine, const LayerTimerOptions& options, Measured
 
 std::vector<Tensor> cloned(const std::vector<Tensor>& tensors) {
   std::vector<Tensor> copies;
+  copies.reserve(tensors.size());
   for (const Tensor& tensor : tensors) copies.push_back(tensor.clone());
   return copies;
 }

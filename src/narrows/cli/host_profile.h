@@ -59,7 +59,7 @@ struct HostProfile {
 
 /// Measures networks and pieces of them on this host, fits a predictor to their layers and makes a
 /// profile of both. `progress` is called after each of `hostProfileSteps` steps.
-Result<HostProfile> measureHost(const Engine& engine, std::span<const NamedGraph> networks,
+Result<HostProfile> measureHost(const Engine& engine, std::span<const NamedGraph> models,
                                 const HostProfileOptions& options,
                                 const std::function<void()>& progress);
 std::size_t hostProfileSteps(std::size_t networks, const HostProfileOptions& options);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ranges>
 #include <set>
 
 namespace narrows {
@@ -79,8 +80,7 @@ Result<std::vector<QuantizerSpec>> makeQuantizers(const std::string& kind_name,
   if (kind == QuantizerKind::levels) granularity = Granularity::tensor;
   std::vector<QuantizerSpec> specs;
   // Widest first: the order in which one narrows a cut.
-  for (auto width = widths.rbegin(); width != widths.rend(); ++width)
-    specs.push_back({kind, *width, granularity});
+  for (const int width : std::views::reverse(widths)) specs.push_back({kind, width, granularity});
   return specs;
 }
 

@@ -52,6 +52,7 @@ Result<FrameStatistics> measurePacking(const Graph& graph, const Cut& cut, int b
     maps.push_back(std::move(map));
   }
   std::vector<TensorView> views;
+  views.reserve(maps.size());
   for (const Tensor& map : maps) views.push_back(map.view());
   NARROWS_TRY(warm, FrameMeter::create(interfaces));
   NARROWS_CHECK(warm.measure(views, 0));

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace narrows {
@@ -14,7 +15,7 @@ constexpr std::chrono::milliseconds kRedrawTime{100};
 constexpr std::size_t kBarWidth = 28;
 
 std::string duration(double seconds) {
-  const auto whole = static_cast<long>(std::max(0.0, seconds) + 0.5);
+  const auto whole = std::lround(std::max(0.0, seconds));
   return whole >= 3600 ? fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
                        : fmt::format("{}:{:02}", whole / 60, whole % 60);
 }

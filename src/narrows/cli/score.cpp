@@ -65,7 +65,7 @@ class ScoreTable {
     return {};
   }
 
-  void add(const std::string& what, const PiecePredictions& answers, Cell node_macs,
+  void add(const std::string& what, const PiecePredictions& answers, const Cell& node_macs,
            std::vector<PlanPricer> links) {
     const Scorer& scorer = validator_.scorer();
     const std::vector<Prediction>& uncut = validator_.uncutPredictions();

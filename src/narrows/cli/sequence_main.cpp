@@ -196,6 +196,14 @@ Result<int> runPictures(SequenceCommand& command) {
   return failed == 0 ? kExitOk : kExitFailure;
 }
 
+int runSequence(std::span<const std::string> arguments) {
+  SequenceCommand command;
+  const auto outcome = parseSequence(arguments, command);
+  if (outcome != Arguments::Outcome::run) return Arguments::exitCode(outcome);
+  const auto code = runPictures(command);
+  return code.ok() ? *code : reportFailure("run", code.error());
+}
+
 }  // namespace
 }  // namespace narrows
 
@@ -207,9 +215,5 @@ int main(int argc, char** argv) {
   ::mallopt(M_ARENA_MAX, 1);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   narrows::trimProgram();
-  narrows::SequenceCommand command;
-  const auto outcome = narrows::parseSequence(arguments, command);
-  if (outcome != narrows::Arguments::Outcome::run) return narrows::Arguments::exitCode(outcome);
-  const auto code = narrows::runPictures(command);
-  return code.ok() ? *code : narrows::reportFailure("run", code.error());
+  return narrows::runCommand({"run", "", narrows::runSequence}, arguments);
 }

@@ -74,10 +74,13 @@ ShapedNetwork::ShapedNetwork(ShapedNetwork&& other) noexcept
 
 ShapedNetwork::~ShapedNetwork() {
   if (name_.empty()) return;
-  // What was never made cannot be taken away; nobody could act on that.
-  for (std::string_view end : {"n", "s"}) {
-    const Status gone = runTool({"ip", "netns", "del", space(end)}, work_);
-    static_cast<void>(gone.ok());
+  // What was never made cannot be taken away; nobody could act on that, nor on a lack of memory.
+  try {
+    for (std::string_view end : {"n", "s"}) {
+      const Status gone = runTool({"ip", "netns", "del", space(end)}, work_);
+      static_cast<void>(gone.ok());
+    }
+  } catch (const std::exception&) {
   }
 }
 

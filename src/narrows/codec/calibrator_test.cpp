@@ -153,6 +153,7 @@ TEST(Calibrator, ErrorNeverGrowsWithTheBits) {
 
 TEST(Calibrator, FindsEquidistantValuesExactly) {
   std::vector<float> values;
+  values.reserve(64);
   for (int i = 0; i < 64; ++i) values.push_back(-0.75F + 0.25F * static_cast<float>(i % 8));
   const Tensor map = Tensor::from<float>(Shape{1, 1, 8, 8}, values);
   const QuantizerParams params =
@@ -260,6 +261,7 @@ TEST(Calibrator, DoesNotDependOnOrderOrMerging) {
   std::mt19937 random(test::propertySeed());
   std::vector<Tensor> maps;
   const Shape shape{1, 3, 14, 14};
+  maps.reserve(9);
   for (int i = 0; i < 9; ++i) maps.push_back(test::featureMap(shape, random));
   for (const Granularity granularity : {Granularity::tensor, Granularity::channel}) {
     QuantizerCalibrator forward = calibratorFor(maps[0], granularity);

@@ -123,7 +123,7 @@ void ContextGrid::splitHigh(const std::uint8_t* values, std::uint8_t* high) cons
     std::memcpy(high, values, count);
     return;
   }
-  const auto split = symbols_per_unit_ == 4 ? loops_.splitFours : loops_.splitTwos;
+  const auto split = symbols_per_unit_ == 4 ? loops_.split_fours : loops_.split_twos;
   if (fill_bits_ == 0) return split(values, unitsPerPlane(), high);
   const auto last_mask = static_cast<std::uint8_t>((1U << (4 - fill_bits_)) - 1);
   const auto per_unit = static_cast<std::size_t>(symbols_per_unit_);
@@ -160,7 +160,7 @@ void ContextGrid::join(const std::uint8_t* high, const std::uint8_t* low,
     std::memcpy(symbols, high, count);
     return;
   }
-  const auto join = symbols_per_unit_ == 4 ? loops_.joinFours : loops_.joinTwos;
+  const auto join = symbols_per_unit_ == 4 ? loops_.join_fours : loops_.join_twos;
   if (fill_bits_ == 0) return join(high, unitsPerPlane(), symbols);
   const std::size_t width = layout_.width;
   const auto per_unit = static_cast<std::size_t>(symbols_per_unit_);
@@ -225,7 +225,7 @@ void ContextGrid::parts(std::size_t y, const std::uint8_t* above, const std::uin
   const context::ContextTask task = taskOf(nullptr, above, reference, columns_, parts);
   if (y > 0) return loops_.parts(high_bits_, task);
   firstRowParts(parts);
-  if (reference != nullptr) loops_.addGuess(task);
+  if (reference != nullptr) loops_.add_guess(task);
 }
 
 void ContextGrid::lowParts(std::size_t y, const std::uint8_t* high, const std::uint8_t* high_above,

@@ -77,13 +77,13 @@ void ContextGuesser::note(std::size_t index, const std::uint8_t* values) {
   std::uint8_t* ahead = seen.ahead.data();
   std::uint8_t* behind = seen.behind.data();
   const std::size_t inside = count - width;
-  const auto addBytes = grid_.loops().addBytes;
-  addBytes(values + 1, values + width, inside, ahead);
+  const auto add = grid_.loops().add_bytes;
+  add(values + 1, values + width, inside, ahead);
   for (std::size_t i = inside; i + 1 < count; ++i) ahead[i] = values[i + 1];
   ahead[count - 1] = 0;
   behind[0] = 0;
   for (std::size_t i = 1; i < std::min(width, count); ++i) behind[i] = values[i - 1];
-  if (width < count) addBytes(values + width - 1, values, inside, behind + width);
+  if (width < count) add(values + width - 1, values, inside, behind + width);
 }
 
 const std::uint8_t* ContextGuesser::guess(std::size_t index, std::size_t slot) {

@@ -13,8 +13,8 @@ namespace narrows::context {
 namespace {
 
 /// Units of a lane that are moved at once: one vector of every instruction set.
-constexpr std::size_t kBlock = 16;
-typedef std::uint8_t Block __attribute__((vector_size(kBlock)));
+inline constexpr std::size_t kBlock = 16;
+using Block [[gnu::vector_size(kBlock)]] = std::uint8_t;
 
 /// Shuffles the bytes of all vectors like two halves of a pack of cards: rotates the bits of their
 /// places.
@@ -119,7 +119,7 @@ NARROWS_LANES inline void addGuesses(const Lanes<kLanes>& lanes, const std::uint
 template <int Bits, std::size_t kLanes>
 NARROWS_LANES inline void partsAt(const std::uint8_t* a, const std::uint8_t* b,
                                   const std::uint8_t* c, std::uint16_t* parts) {
-  std::array<std::uint8_t, kLanes> index;
+  std::array<std::uint8_t, kLanes> index{};
   for (std::size_t l = 0; l < kLanes; ++l) index[l] = aboveOf<Bits>(a[l], b[l], c[l]);
   for (std::size_t l = 0; l < kLanes; ++l) {
     parts[l] = static_cast<std::uint16_t>(index[l] << kAboveShift<Bits>);
@@ -131,8 +131,8 @@ template <int Bits, std::size_t kLanes>
 NARROWS_LANES inline void partsOfRow(const PartNumbers& numbers, const std::uint8_t* above,
                                      std::size_t columns, std::uint16_t* parts) {
   const std::uint8_t* const last = above + (columns - 1) * kLanes;
-  std::array<std::uint8_t, kLanes> before;
-  std::array<std::uint8_t, kLanes> behind;
+  std::array<std::uint8_t, kLanes> before{};
+  std::array<std::uint8_t, kLanes> behind{};
   for (std::size_t l = 0; l < kLanes; ++l) before[l] = fullOfFirst<Bits>(above[l]);
   for (std::size_t l = 0; l < kLanes; ++l) behind[l] = fullOfLast<Bits>(last[l]);
   if (columns == 1) {

@@ -55,7 +55,7 @@ TEST(ContextLoops, AreThoseOfTheProcessor) {
 #elif defined(__aarch64__)
   EXPECT_EQ(unitSearches(), (std::vector{UnitSearch::scalar, UnitSearch::neon}));
   EXPECT_EQ(fastestDecodeGroup(), neonDecodeGroup());
-  EXPECT_NE(fastestPlaneLoops().splitFours, scalarPlaneLoops().splitFours);
+  EXPECT_NE(fastestPlaneLoops().split_fours, scalarPlaneLoops().split_fours);
   const bool vectors = true;
 #else
   const bool vectors = false;
@@ -135,8 +135,8 @@ TEST(ContextLoops, ListsEntriesAndLengths) {
     for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{7},
                                     std::size_t{64}, kMostListed}) {
       std::vector<std::uint16_t> first(40);
-      for (std::size_t i = 0; i < first.size(); ++i) {
-        first[i] = static_cast<std::uint16_t>(random() % 9 * kUnitSymbols);
+      for (std::uint16_t& entry : first) {
+        entry = static_cast<std::uint16_t>(random() % 9 * kUnitSymbols);
       }
       Bytes lengths(9 * kUnitSymbols * kTables);
       for (std::uint8_t& length : lengths) length = static_cast<std::uint8_t>(random() % 256);
@@ -187,11 +187,11 @@ TEST(PlaneLoops, SplitAndJoinSymbols) {
                                                          unsigned{symbols[i]} << bits * (i % each));
         }
         Bytes units(count + kPlaneSlack);
-        (each == 2 ? loops.splitTwos : loops.splitFours)(symbols.data(), count, units.data());
+        (each == 2 ? loops.split_twos : loops.split_fours)(symbols.data(), count, units.data());
         units.resize(count);
         EXPECT_EQ(units, expected) << count;
         Bytes joined(symbols.size() + kPlaneSlack, 0xEE);
-        (each == 2 ? loops.joinTwos : loops.joinFours)(units.data(), count, joined.data());
+        (each == 2 ? loops.join_twos : loops.join_fours)(units.data(), count, joined.data());
         EXPECT_EQ(Bytes(joined.begin() + static_cast<std::ptrdiff_t>(symbols.size()), joined.end()),
                   Bytes(kPlaneSlack, 0xEE));
         joined.resize(symbols.size());

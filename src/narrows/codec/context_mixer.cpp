@@ -41,7 +41,8 @@ int squash(int logit) {
   if (logit > kMostLogit) return 4095;
   if (logit < -kMostLogit) return 1;
   const int weight = logit & 127;
-  const auto at = static_cast<std::size_t>((logit >> 7) + 16);
+  const int segment = (logit >> 7) + 16;
+  const auto at = static_cast<std::size_t>(segment);
   return (kSigmoid[at] * (128 - weight) + kSigmoid[at + 1] * weight + 64) >> 7;
 }
 

@@ -48,17 +48,17 @@ struct PlaneLoops {
   /// The same without what the unit to the left adds; `task.units` is not looked at.
   void (*parts)(int bits, const ContextTask& task);
   /// Adds to each part what the guess adds.
-  void (*addGuess)(const ContextTask& task);
+  void (*add_guess)(const ContextTask& task);
   /// Symbols of 1 bit in units of four, or of 2 bits in units of two; count is that of units, and
   /// there are symbols for all of them.
-  void (*splitFours)(const std::uint8_t* symbols, std::size_t count, std::uint8_t* units);
-  void (*splitTwos)(const std::uint8_t* symbols, std::size_t count, std::uint8_t* units);
+  void (*split_fours)(const std::uint8_t* symbols, std::size_t count, std::uint8_t* units);
+  void (*split_twos)(const std::uint8_t* symbols, std::size_t count, std::uint8_t* units);
   /// And back. These write no byte more than the symbols of the units.
-  void (*joinFours)(const std::uint8_t* units, std::size_t count, std::uint8_t* symbols);
-  void (*joinTwos)(const std::uint8_t* units, std::size_t count, std::uint8_t* symbols);
+  void (*join_fours)(const std::uint8_t* units, std::size_t count, std::uint8_t* symbols);
+  void (*join_twos)(const std::uint8_t* units, std::size_t count, std::uint8_t* symbols);
   /// out[i] = a[i] + b[i].
-  void (*addBytes)(const std::uint8_t* a, const std::uint8_t* b, std::size_t count,
-                   std::uint8_t* out);
+  void (*add_bytes)(const std::uint8_t* a, const std::uint8_t* b, std::size_t count,
+                    std::uint8_t* out);
 };
 
 PlaneLoops scalarPlaneLoops();

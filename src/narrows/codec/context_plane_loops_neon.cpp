@@ -66,10 +66,10 @@ void joinTwos(const std::uint8_t* units, std::size_t count, std::uint8_t* symbol
 PlaneLoops neonPlaneLoops() {
   // The other scalar loops are vectorised as they stand: compilers may use NEON without asking.
   PlaneLoops loops = scalarPlaneLoops();
-  loops.splitFours = splitFours;
-  loops.splitTwos = splitTwos;
-  loops.joinFours = joinFours;
-  loops.joinTwos = joinTwos;
+  loops.split_fours = splitFours;
+  loops.split_twos = splitTwos;
+  loops.join_fours = joinFours;
+  loops.join_twos = joinTwos;
   return loops;
 }
 

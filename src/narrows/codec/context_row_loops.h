@@ -13,7 +13,7 @@ namespace narrows::context {
 namespace {
 
 /// Lanes below which the scalar loops are faster.
-constexpr std::size_t kFewestLanes = 3;
+inline constexpr std::size_t kFewestLanes = 3;
 
 /// How the unit to the left enters a context.
 enum class Left { itself, by_table, masked };
@@ -39,7 +39,7 @@ NARROWS_LANES inline typename Step::State takeUnits(const RowsToDecode& rows, co
                                                     std::size_t j,
                                                     const typename Step::State& state,
                                                     unsigned active, const std::uint16_t*& next) {
-  std::array<std::uint8_t, kEight> twice;
+  std::array<std::uint8_t, kEight> twice{};
   const typename Step::State after =
       Step::take(NextRows<kLeft, kFirst>{rows, lane, j}, state, active, twice.data(), next);
   for (std::size_t l = 0; l < kEight; ++l) {

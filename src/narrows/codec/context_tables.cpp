@@ -1,6 +1,7 @@
 #include "narrows/codec/context_tables.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace narrows {
@@ -13,7 +14,7 @@ ContextTables::Row frequencyRow(std::span<const double, kUnitSymbols> weights, s
   for (std::size_t u = 0; u < count; ++u) {
     const double share = sum > 0 ? weights[u] / sum : 1.0 / static_cast<double>(count);
     frequencies[u] =
-        std::max<std::uint32_t>(1, static_cast<std::uint32_t>(share * kContextTotal + 0.5));
+        std::max<std::uint32_t>(1, static_cast<std::uint32_t>(std::lround(share * kContextTotal)));
     used += frequencies[u];
   }
   // The largest takes the difference: it loses the least by it.

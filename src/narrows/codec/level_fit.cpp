@@ -28,7 +28,7 @@ double squaredError(std::span<const WeightedValue> points, const UniformLevels& 
                     double top) {
   // In blocks, whose terms are independent of one another; they are added in the order of the
   // points.
-  std::array<double, 64> terms;
+  std::array<double, 64> terms{};
   double sum = 0;
   for (std::size_t begin = 0; begin < points.size(); begin += terms.size()) {
     const std::size_t count = std::min(terms.size(), points.size() - begin);

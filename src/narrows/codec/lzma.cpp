@@ -81,7 +81,7 @@ class Lzma final : public ByteCompressor {
 
   lzma_options_lzma options_;
   std::size_t length_;
-  lzma_filter filters_[2];
+  lzma_filter filters_[2] = {};
   lzma_stream encoder_ = LZMA_STREAM_INIT;
   lzma_stream decoder_ = LZMA_STREAM_INIT;
 };

@@ -227,10 +227,12 @@ TEST(LevelTable, TakesTheHigherLevelHalfwayAndTheLastOfEqualOnes) {
 
 TEST(LevelTable, WithEquidistantLevelsIsTheUniformQuantizer) {
   std::vector<float> values;
+  values.reserve(1200);
   for (int i = -300; i < 900; ++i) values.push_back(0.125F * static_cast<float>(i) / 16);
   const Tensor map = Tensor::from<float>(Shape{1200}, values);
   for (int bits = 1; bits <= 8; ++bits) {
     std::vector<float> levels;
+    levels.reserve(1U << bits);
     for (int q = 0; q < 1 << bits; ++q) levels.push_back(-1.0F + 0.125F * static_cast<float>(q));
     EXPECT_EQ(quantized(map, tableParams(bits, levels)),
               quantized(map, uniformParams(bits, {-1.0F}, {0.125F})));

@@ -142,7 +142,8 @@ void addConv(const Graph& graph, const Node& node, const Conv2d& conv, Terms& te
                       static_cast<double>(out[2]) * static_cast<double>(out[3]) *
                       static_cast<double>(conv.window.kernel.h) *
                       static_cast<double>(conv.window.kernel.w);
-  const auto depth = static_cast<double>(in[1] / std::max<std::int64_t>(1, conv.groups));
+  const std::int64_t depth_of_group = in[1] / std::max<std::int64_t>(1, conv.groups);
+  const auto depth = static_cast<double>(depth_of_group);
   if (conv.groups == in[1] && in[1] > 1) {
     terms[Term::depthwise_macs] += taps * depth;
     terms[Term::depthwise_bytes] += bytes.values;

@@ -146,7 +146,7 @@ class PlanPricer {
   void layOutSteps(const Plan& plan);
   void receiveFor(const Plan& plan, const Endpoint& destination);
   std::size_t routeOf(std::size_t from, std::size_t to) const;
-  void send(std::size_t message, std::span<const FrameCost> frames);
+  void send(std::size_t index, std::span<const FrameCost> frames);
   void chargeLink(const Message& message, const MessageTime& time);
   RadioPrice& radio(std::size_t device, std::size_t link);
   void finish();

@@ -27,8 +27,8 @@ SplitSetting settingOf(const std::string& link, double answer) {
 class SimulatePlan : public testing::Test {
  protected:
   static const Graph& network() {
-    static const Graph graph = buildZooModel("zoo:tiny-yolov3", 1, false)->graph;
-    return graph;
+    static const Graph kGraph = buildZooModel("zoo:tiny-yolov3", 1, false)->graph;
+    return kGraph;
   }
 };
 
@@ -72,8 +72,8 @@ TEST_F(SimulatePlan, MessagesPayForTheirEnvelopesAndTheirEnds) {
   PlanPricer after = (*wrapped.forCut(cut, {}))[0];
   const Seconds encode = milliseconds(4);
   const Seconds decode = milliseconds(1);
-  const Price without = plain.price(before, Bytes(1000), encode, decode);
-  const Price price = wrapped.price(after, Bytes(1000), encode, decode);
+  const Price& without = plain.price(before, Bytes(1000), encode, decode);
+  const Price& price = wrapped.price(after, Bytes(1000), encode, decode);
   EXPECT_EQ(price.bytes.value(), 1000);
   EXPECT_EQ((price.bytes_on_link - without.bytes_on_link).value(), 400);
   EXPECT_NEAR((price.link_time - without.link_time).value(), 400 * 8 / 2e6, 1e-12);
@@ -103,7 +103,7 @@ TEST_F(SimulatePlan, TakesThePricersLatencyAloneAndItsBottleneckInARow) {
       const Seconds decode = milliseconds(30 * drawn(random));
       const std::string what =
           fmt::format("{} {} {} B answer {} seed {}", link, cut, bytes.value(), answer, kSeed);
-      const Price price = splits.price(pricer, bytes, encode, decode);
+      const Price& price = splits.price(pricer, bytes, encode, decode);
       const std::vector<FrameCost> transfers = splits.transfers(pricer, bytes, encode, decode);
       auto alone = simulatePlan(pricer, transfers, 1, 1);
       ASSERT_TRUE(alone.ok()) << alone.error().message;

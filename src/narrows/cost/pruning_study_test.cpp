@@ -90,13 +90,13 @@ class TableOne : public testing::Test {
 
   static Point price(const SplitModel& split, const std::string& link_name, double bytes,
                      double packed, double macs_share, const Parameters& parameters) {
-    static const DeviceModel stick = *findDeviceModel("ncs2");
-    static const DeviceModel server = *findDeviceModel("gpu-server");
+    static const DeviceModel kStick = *findDeviceModel("ncs2");
+    static const DeviceModel kServer = *findDeviceModel("gpu-server");
     PlanSetting setting;
     std::vector<PieceCost> pieces;
     for (const Device& own : split.plan.devices) {
       const bool is_server = own.name == kServerDevice;
-      setting.devices.push_back(is_server ? server : stick);
+      setting.devices.push_back(is_server ? kServer : kStick);
       setting.cabled.push_back(is_server);
     }
     LinkModel link = *findLinkModel(link_name);

@@ -157,6 +157,7 @@ TEST_P(EngineTest, TimesThePartsOfARun) {
     std::vector<Tensor> outputs;
     std::vector<MutableTensorView> views;
     for (const TensorType& type : program->outputTypes()) outputs.emplace_back(type);
+    views.reserve(outputs.size());
     for (Tensor& output : outputs) views.push_back(output.mutableView());
     std::vector<Seconds> times(program->parts().size());
     constexpr int kRuns = 3;

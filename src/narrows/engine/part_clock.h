@@ -1,8 +1,7 @@
 #pragma once
 
-#include <time.h>
-
 #include <cstddef>
+#include <ctime>
 #include <span>
 
 #include "narrows/base/units.h"

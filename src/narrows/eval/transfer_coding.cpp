@@ -290,7 +290,7 @@ Status codeTransfers(const Engine& engine, Bundle& bundle, PictureSource* pictur
 }
 
 Result<std::vector<double>> transferBytes(std::string_view engine,
-                                          std::shared_ptr<const Bundle> bundle,
+                                          const std::shared_ptr<const Bundle>& bundle,
                                           PictureSource& pictures, std::size_t threads) {
   if (pictures.size() == 0) return makeError("no pictures to measure with");
   PipelineOptions options;

@@ -39,7 +39,7 @@ Status codeTransfers(const Engine& engine, Bundle& bundle, PictureSource* pictur
 /// Bytes of each transfer's frame, header included: the mean over the pictures as the devices send
 /// them; 0 within a device. Measured. At least one picture.
 Result<std::vector<double>> transferBytes(std::string_view engine,
-                                          std::shared_ptr<const Bundle> bundle,
+                                          const std::shared_ptr<const Bundle>& bundle,
                                           PictureSource& pictures, std::size_t threads);
 
 }  // namespace narrows

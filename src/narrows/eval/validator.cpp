@@ -30,7 +30,8 @@ Result<std::vector<Prediction>> Validator::predict(const Graph& graph) {
 Result<PiecePredictions> Validator::predictRecoded(const Graph& graph, PictureFormat format,
                                                    int quality) {
   std::vector<std::size_t> bytes(data_->items.size());
-  NARROWS_TRY(predictions, predict(graph, [&](std::size_t index, Image image) -> Result<Image> {
+  NARROWS_TRY(predictions,
+              predict(graph, [&](std::size_t index, const Image& image) -> Result<Image> {
                 NARROWS_TRY(recoded, recode(image, format, quality));
                 bytes[index] = recoded.bytes;
                 return std::move(recoded.image);

@@ -133,7 +133,7 @@ class ExplorerTest : public ::testing::Test {
 
   struct BothWays {
     Exploration found;
-    std::size_t scored;
+    std::size_t scored = 0;
     /// By measuring everything.
     Exploration all;
   };

@@ -88,6 +88,7 @@ Result<std::vector<double>> Regimes::scores(const SplitSetting& setting, Objecti
                                             const DesignFactors& factors) const {
   NARROWS_TRY(all, costs(setting, factors));
   std::vector<double> scores;
+  scores.reserve(all.size());
   for (const DesignCost& cost : all) scores.push_back(at(cost.scores, objective));
   return scores;
 }

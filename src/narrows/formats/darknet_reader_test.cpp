@@ -193,7 +193,8 @@ TEST(DarknetReader, PoolsAsDarknetDoes) {
         const int h = 6;
         const int pad = padding < 0 ? size - 1 : padding;
         if (pad - pad / 2 >= size && pad > 0) continue;
-        const std::vector<float> input = counting(static_cast<std::size_t>(w * h), -20);
+        const std::vector<float> input =
+            counting(static_cast<std::size_t>(w) * static_cast<std::size_t>(h), -20);
         std::vector<float> wanted;
         for (int i = 0; i < (h + pad - size) / stride + 1; ++i) {
           for (int j = 0; j < (w + pad - size) / stride + 1; ++j) {
@@ -203,7 +204,8 @@ TEST(DarknetReader, PoolsAsDarknetDoes) {
                 const int y = -pad / 2 + i * stride + n;
                 const int x = -pad / 2 + j * stride + m;
                 if (y < 0 || y >= h || x < 0 || x >= w) continue;
-                best = std::max(best, input[static_cast<std::size_t>(y * w + x)]);
+                const int at = y * w + x;
+                best = std::max(best, input[static_cast<std::size_t>(at)]);
               }
             }
             wanted.push_back(best);
@@ -250,7 +252,8 @@ TEST(DarknetReader, ReorganisesAsDarknetDoes) {
     const int w = 2 * stride;
     const int h = 3 * stride;
     const int c = 2 * stride * stride;
-    const std::vector<float> input = counting(static_cast<std::size_t>(w * h * c));
+    const int count = w * h * c;
+    const std::vector<float> input = counting(static_cast<std::size_t>(count));
     for (bool reverse : {false, true}) {
       const std::string cfg =
           fmt::format("[net]\nwidth={}\nheight={}\nchannels={}\n[reorg]\nstride={}\nreverse={}\n",

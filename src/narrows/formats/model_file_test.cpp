@@ -27,7 +27,7 @@ struct ModelCase {
 };
 
 const std::vector<ModelCase>& modelCases() {
-  static const std::vector<ModelCase> cases = {
+  static const std::vector<ModelCase> kCases = {
       {"fastestdet.onnx",
        {1, 3, 352, 352},
        "input.1",
@@ -111,7 +111,7 @@ const std::vector<ModelCase>& modelCases() {
         "mobilenetv2-yolov3-nano-voc_dog_head1_1x75x20x20.f32"},
        1e-3},
   };
-  return cases;
+  return kCases;
 }
 
 Result<Tensor> firstSample(const char* name, const TensorType& type) {

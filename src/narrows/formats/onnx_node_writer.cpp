@@ -81,7 +81,7 @@ class NodeWriter {
   /// An operator before the last one; returns its output.
   std::string step(std::string_view operator_name, const std::vector<std::string>& inputs,
                    Attributes attributes = {}) {
-    const std::string name = emitter_.freshName(fmt::format("{}/{}", node_.name, operator_name));
+    std::string name = emitter_.freshName(fmt::format("{}/{}", node_.name, operator_name));
     const std::string outputs[] = {name};
     emitter_.addNode(operator_name, name, inputs, outputs, attributes);
     return name;

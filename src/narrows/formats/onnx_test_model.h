@@ -31,14 +31,12 @@ class OnnxTestModel {
 
   class Node {
    public:
-    Node& with(std::string_view attribute, std::int64_t value);
-    Node& with(std::string_view attribute, int value) {
-      return with(attribute, std::int64_t{value});
-    }
-    Node& with(std::string_view attribute, double value);
-    Node& with(std::string_view attribute, const Ints& values);
-    Node& with(std::string_view attribute, const std::vector<float>& values);
-    Node& with(std::string_view attribute, const char* text);
+    Node& with(std::string_view name, std::int64_t value);
+    Node& with(std::string_view name, int value) { return with(name, std::int64_t{value}); }
+    Node& with(std::string_view name, double value);
+    Node& with(std::string_view name, const Ints& values);
+    Node& with(std::string_view name, const std::vector<float>& values);
+    Node& with(std::string_view name, const char* text);
 
    private:
     friend class OnnxTestModel;

@@ -7,9 +7,9 @@ namespace narrows::executor {
 namespace {
 
 // 16 bytes, on every processor: enough to keep up with memory.
-typedef std::uint8_t Unsigned16 __attribute__((vector_size(16)));
-typedef std::int8_t Signed16 __attribute__((vector_size(16)));
-typedef std::int16_t Halves8 __attribute__((vector_size(16)));
+using Unsigned16 [[gnu::vector_size(16)]] = std::uint8_t;
+using Signed16 [[gnu::vector_size(16)]] = std::int8_t;
+using Halves8 [[gnu::vector_size(16)]] = std::int16_t;
 
 /// Integers, of which the larger ones are larger numbers.
 template <class Number, class Lanes>

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 
 #include "narrows/engine/executor/loop.h"
 #include "narrows/engine/executor/steps.h"
@@ -38,14 +37,12 @@ class ActivationStep final : public Step {
  private:
   void applyStrided(const float* x, std::int64_t x_step, float* y, std::int64_t y_step,
                     std::int64_t count) const {
-    std::array<float, kBlock> block;
+    float block[kBlock];
     for (std::int64_t i = 0; i < count; i += kBlock) {
       const std::int64_t length = std::min(kBlock, count - i);
-      for (std::int64_t k = 0; k < length; ++k)
-        block[static_cast<std::size_t>(k)] = x[(i + k) * x_step];
-      tools_.kernels.activate(activation_, block.data(), block.data(), length);
-      for (std::int64_t k = 0; k < length; ++k)
-        y[(i + k) * y_step] = block[static_cast<std::size_t>(k)];
+      for (std::int64_t k = 0; k < length; ++k) block[k] = x[(i + k) * x_step];
+      tools_.kernels.activate(activation_, block, block, length);
+      for (std::int64_t k = 0; k < length; ++k) y[(i + k) * y_step] = block[k];
     }
   }
 

@@ -11,6 +11,7 @@
 
 namespace {
 
+// NOLINTNEXTLINE(*-non-const-global-variables): operator new takes no more arguments.
 std::atomic<std::size_t> allocations{0};
 
 void* counted(std::size_t bytes) {
@@ -179,6 +180,7 @@ TEST(Program, AllocatesNothingInARun) {
     std::vector<Tensor> outputs = results(*program, inputs);
     const std::vector<TensorView> in(inputs.begin(), inputs.end());
     std::vector<MutableTensorView> out;
+    out.reserve(outputs.size());
     for (Tensor& output : outputs) out.push_back(output.mutableView());
     const std::size_t before = allocations.load();
     const Status status = program->run(in, out);
@@ -238,6 +240,7 @@ TEST_P(EveryBackend, RunsBesideOthersOfItsEngine) {
     tasks[i].expected = results(*tasks[i].program, tasks[i].inputs);
   }
   std::vector<std::thread> threads;
+  threads.reserve(std::size(tasks));
   for (Task& task : tasks) {
     threads.emplace_back([&task] {
       for (int run = 0; run < kRuns; ++run)

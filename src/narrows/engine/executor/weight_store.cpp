@@ -48,10 +48,10 @@ std::shared_ptr<const WeightStore::Item> WeightStore::held(const Key& key) const
   return found == items_.end() ? nullptr : found->second.lock();
 }
 
-void WeightStore::keep(const Key& key, std::shared_ptr<const Item> item) {
+void WeightStore::keep(const Key& key, const std::shared_ptr<const Item>& item) {
   const std::lock_guard lock(mutex_);
   std::erase_if(items_, [](const auto& entry) { return entry.second.expired(); });
-  items_[key] = std::move(item);
+  items_[key] = item;
 }
 
 std::size_t WeightStore::size() const {

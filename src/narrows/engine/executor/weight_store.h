@@ -54,10 +54,10 @@ class WeightStore {
   /// 128 bits of all that the bytes are, and of how many there are in each constant.
   Digest digest(std::span<const ByteSpan> constants) const;
   std::shared_ptr<const Item> held(const Key& key) const;
-  void keep(const Key& key, std::shared_ptr<const Item> item);
+  void keep(const Key& key, const std::shared_ptr<const Item>& item);
 
   /// Drawn for each store, so that nobody can prepare constants that are taken for others.
-  std::array<std::uint64_t, 4> secrets_;
+  std::array<std::uint64_t, 4> secrets_{};
   mutable std::mutex mutex_;
   std::map<Key, std::weak_ptr<const Item>> items_;
 };

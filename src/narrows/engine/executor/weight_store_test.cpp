@@ -19,8 +19,9 @@ struct Number final : WeightStore::Item {
 
 TEST(WeightStore, FindsWhatIsHeldByBytesAndForm) {
   WeightStore store;
-  const std::string same = "the same bytes, at another place";
-  const std::string again = same;
+  constexpr std::string_view kText = "the same bytes, at another place";
+  const std::string same(kText);
+  const std::string again(kText);
   int made = 0;
   const auto find = [&](std::string_view text, std::string form) {
     const ByteSpan bytes = asBytes(text);

@@ -80,7 +80,7 @@ Result<Kernel> division(const KernelTypes& types, F f) {
       }
       return kernel(t);
     };
-  });
+  });  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the kernel owns what it has captured.
 }
 
 template <class F>

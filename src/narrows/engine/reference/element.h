@@ -116,14 +116,18 @@ T magnitude(T a) {
     return a < T{0} ? negative(a) : a;
   }
 }
+template <class T>
+bool isNan(T x) {
+  return x != x;  // NOLINT(misc-redundant-expression): nothing else differs from itself.
+}
 /// Not a number wins, as in NumPy.
 template <class T>
 T larger(T a, T b) {
-  return a > b || a != a ? a : b;
+  return a > b || isNan(a) ? a : b;
 }
 template <class T>
 T smaller(T a, T b) {
-  return a < b || a != a ? a : b;
+  return a < b || isNan(a) ? a : b;
 }
 
 /// Nothing is below this value.
@@ -153,7 +157,7 @@ To convert(From value) {
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     // 2^digits is exact in binary and the first value above the range.
     const From limit = std::ldexp(From{1}, std::numeric_limits<To>::digits);
-    if (value != value) return To{0};
+    if (isNan(value)) return To{0};
     if (value >= limit) return std::numeric_limits<To>::max();
     if (value <= (std::is_signed_v<To> ? -limit : From{0})) return std::numeric_limits<To>::min();
     return static_cast<To>(value);

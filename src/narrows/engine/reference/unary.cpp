@@ -55,7 +55,7 @@ T softplus(T x) {
 }
 template <class T>
 T sign(T x) {
-  if (x != x) return x;
+  if (isNan(x)) return x;
   if (x > T{0}) return T{1};
   return x < T{0} ? negative(T{1}) : T{0};
 }

@@ -22,31 +22,31 @@ inline constexpr std::size_t kMaxPaths = 1 << 20;
 
 /// A call and its answer have one number; answers have the high bit set.
 template <class Message>
-constexpr std::uint8_t kKind = 0;
+inline constexpr std::uint8_t kKind = 0;
 template <>
-constexpr std::uint8_t kKind<PingRequest> = 1;
+inline constexpr std::uint8_t kKind<PingRequest> = 1;
 template <>
-constexpr std::uint8_t kKind<PrepareRequest> = 2;
+inline constexpr std::uint8_t kKind<PrepareRequest> = 2;
 template <>
-constexpr std::uint8_t kKind<StoreRequest> = 3;
+inline constexpr std::uint8_t kKind<StoreRequest> = 3;
 template <>
-constexpr std::uint8_t kKind<ActivateRequest> = 4;
+inline constexpr std::uint8_t kKind<ActivateRequest> = 4;
 template <>
-constexpr std::uint8_t kKind<RunRequest> = 5;
+inline constexpr std::uint8_t kKind<RunRequest> = 5;
 template <>
-constexpr std::uint8_t kKind<RegionsRequest> = 6;
+inline constexpr std::uint8_t kKind<RegionsRequest> = 6;
 template <>
-constexpr std::uint8_t kKind<PingReply> = 0x81;
+inline constexpr std::uint8_t kKind<PingReply> = 0x81;
 template <>
-constexpr std::uint8_t kKind<PrepareReply> = 0x82;
+inline constexpr std::uint8_t kKind<PrepareReply> = 0x82;
 template <>
-constexpr std::uint8_t kKind<StoreReply> = 0x83;
+inline constexpr std::uint8_t kKind<StoreReply> = 0x83;
 template <>
-constexpr std::uint8_t kKind<ActivateReply> = 0x84;
+inline constexpr std::uint8_t kKind<ActivateReply> = 0x84;
 template <>
-constexpr std::uint8_t kKind<RunReply> = 0x85;
+inline constexpr std::uint8_t kKind<RunReply> = 0x85;
 template <>
-constexpr std::uint8_t kKind<RegionsReply> = 0x86;
+inline constexpr std::uint8_t kKind<RegionsReply> = 0x86;
 
 /// Header and fields; the bulk, which the fields describe, follows: room is kept for it.
 ByteVector seal(std::uint8_t kind, ByteSpan fields, std::size_t bulk);

@@ -19,7 +19,7 @@ using Mask = std::int64_t;
 
 template <class Function>
 NARROWS_INLINE Vec map(Vec a, Vec b, Function f) {
-  Vec y;
+  Vec y{};
   for (int i = 0; i < kLanes; ++i) y.x[i] = f(a.x[i], b.x[i]);
   return y;
 }
@@ -28,12 +28,12 @@ NARROWS_INLINE Mask maskOf(std::int64_t count) {
   return count;
 }
 NARROWS_INLINE Vec load(const float* p) {
-  Vec v;
+  Vec v{};
   for (int i = 0; i < kLanes; ++i) v.x[i] = p[i];
   return v;
 }
 NARROWS_INLINE Vec load(const float* p, Mask mask) {
-  Vec v;
+  Vec v{};
   for (int i = 0; i < kLanes; ++i) v.x[i] = i < mask ? p[i] : 0.0F;
   return v;
 }
@@ -87,7 +87,7 @@ NARROWS_INLINE void transpose(Vec (&v)[kLanes]) {
   }
 }
 NARROWS_INLINE Vec selectNegative(Vec x, Vec negative, Vec other) {
-  Vec y;
+  Vec y{};
   for (int i = 0; i < kLanes; ++i) y.x[i] = x.x[i] < 0 ? negative.x[i] : other.x[i];
   return y;
 }

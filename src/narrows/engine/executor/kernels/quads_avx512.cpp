@@ -111,7 +111,7 @@ NARROWS_INLINE void multiplyBlock(const QuadRun& run, std::int64_t first, const 
       for (int j = 0; j < kWide; ++j) sums[i][j] = _mm512_dpbusd_epi32(sums[i][j], quad, w[j]);
     }
   }
-  Numbers<kRows, kWide> numbers;
+  Numbers<kRows, kWide> numbers;  // NOLINT(*-member-init): the loops fill it.
   NARROWS_UNROLL
   for (int j = 0; j < kWide; ++j) {
     const Vec factor = load(panel.factors + j * kLanes);
