@@ -21,7 +21,7 @@ struct Cost {
 
 /// Multiply-accumulates of one node. Conv2d: N O H' W' kh kw C/G. ConvTranspose2d: N C H W kh kw
 /// O/G. Gemm and MatMul: M N K times the batch.
-std::int64_t macs(const Graph& graph, NodeId node);
+std::int64_t macs(const Graph& graph, NodeId id);
 Cost cost(const Graph& graph, NodeId node);
 /// Of all these nodes together; a constant that several read counts once.
 Cost cost(const Graph& graph, std::span<const NodeId> nodes);

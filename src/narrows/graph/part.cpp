@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 
 #include "narrows/graph/node_need.h"
 #include "narrows/tensor/absent.h"
@@ -42,7 +43,7 @@ class PartBuilder {
   Result<Part> build() {
     NARROWS_CHECK(walkBack());
     NARROWS_CHECK(takeInputs());
-    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) NARROWS_CHECK(addStep(*step));
+    for (const Step& step : std::views::reverse(steps_)) NARROWS_CHECK(addStep(step));
     std::vector<ValueId> outputs;
     for (const ValueBox& wanted : request_.wanted) {
       NARROWS_TRY(output, outputOf(wanted));

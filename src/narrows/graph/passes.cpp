@@ -75,6 +75,7 @@ Result<Graph> simplify(const Graph& graph, const SimplifyOptions& options,
                        std::vector<PassReport>* report) {
   NARROWS_CHECK(checkNames(options.without));
   std::vector<PassReport> reports;
+  reports.reserve(std::size(kPasses));
   for (const Pass& pass : kPasses) reports.push_back({pass.name, 0, Seconds()});
   NARROWS_TRY(current, copyOf(graph));
   bool changed = true;

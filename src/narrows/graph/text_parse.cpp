@@ -3,6 +3,7 @@
 #include <cstring>
 #include <optional>
 #include <unordered_set>
+#include <utility>
 
 #include "narrows/graph/op_names.h"
 #include "narrows/graph/text.h"
@@ -73,13 +74,13 @@ class Parser {
   }
   Result<std::string> takeString(std::string_view what) {
     if (token_.kind != Kind::string) return unexpected(fmt::format("{} in quotes", what));
-    std::string text = std::move(token_.text);
+    std::string text = std::exchange(token_.text, {});
     NARROWS_CHECK(advance());
     return text;
   }
   Result<std::string> takeWord(std::string_view what) {
     if (token_.kind != Kind::word) return unexpected(what);
-    std::string text = std::move(token_.text);
+    std::string text = std::exchange(token_.text, {});
     NARROWS_CHECK(advance());
     return text;
   }

@@ -61,25 +61,16 @@ class DevicePipeline::State {
   Status start(Picture& picture, std::uint32_t sequence);
   Status startTensors(std::span<const TensorView> inputs, std::uint32_t sequence,
                       std::optional<ImageSize> size);
-  Status receive(std::size_t channel, ByteSpan frame, StreamHistory* stream);
+  Status receive(std::size_t index, ByteSpan frame, StreamHistory* stream);
   Result<std::vector<ChannelFrame>> advance();
   Result<bool> step(std::vector<ChannelFrame>& frames);
   bool finished() const;
 
   const Plan& plan() const { return bundle_->plan; }
 
-  std::shared_ptr<const Bundle> bundle_;
-  Exchange exchange_;
-  DeviceId device_;
-  std::vector<LocalPiece> pieces_;
-  std::vector<IncomingChannel> incoming_;
-  std::vector<OutgoingChannel> outgoing_;
-  std::vector<Tensor> outputs_;
-  Prediction prediction_;
-  PipelineTimes times_;
-  bool lacks_reference_ = false;
-
  private:
+  friend class DevicePipeline;
+
   LocalPiece* findPiece(PieceId id);
   FilledPort* destinationOf(std::size_t transfer);
   const FilledPort* destinationOf(std::size_t transfer) const {
@@ -101,6 +92,16 @@ class DevicePipeline::State {
   Status decodeHeadIfReady();
   Status setInput(std::size_t port, Tensor tensor);
 
+  std::shared_ptr<const Bundle> bundle_;
+  Exchange exchange_;
+  DeviceId device_;
+  std::vector<LocalPiece> pieces_;
+  std::vector<IncomingChannel> incoming_;
+  std::vector<OutgoingChannel> outgoing_;
+  std::vector<Tensor> outputs_;
+  Prediction prediction_;
+  PipelineTimes times_;
+  bool lacks_reference_ = false;
   std::vector<FilledPort> output_ports_;
   std::vector<Tensor> inputs_;  // of the model, when they are known here
   std::vector<bool> input_known_;

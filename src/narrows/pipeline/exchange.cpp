@@ -105,7 +105,8 @@ Result<Exchange> planExchange(const Plan& plan) {
       }
     }
     const std::size_t index = exchange.channels.size();
-    exchange.channels.push_back({fmt::format("frame{}", index), from, to, std::move(params), {i}});
+    Channel channel{fmt::format("frame{}", index), from, to, std::move(params), {i}};
+    exchange.channels.push_back(std::move(channel));
     exchange.channel_of.push_back(index);
   }
   return exchange;

@@ -4,7 +4,7 @@
 
 namespace narrows {
 
-Result<LocalPipeline> LocalPipeline::create(std::shared_ptr<const Bundle> bundle,
+Result<LocalPipeline> LocalPipeline::create(const std::shared_ptr<const Bundle>& bundle,
                                             const PipelineOptions& options) {
   std::vector<DevicePipeline> devices;
   for (const Device& device : bundle->plan.devices) {

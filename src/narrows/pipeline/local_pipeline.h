@@ -14,7 +14,7 @@ namespace narrows {
 class LocalPipeline {
  public:
   /// Fails when the bundle does not carry every piece.
-  static Result<LocalPipeline> create(std::shared_ptr<const Bundle> bundle,
+  static Result<LocalPipeline> create(const std::shared_ptr<const Bundle>& bundle,
                                       const PipelineOptions& options);
 
   /// Runs one picture through all devices.

@@ -187,6 +187,7 @@ Status SequencePipeline::finish(std::optional<ImageSize> size) {
   const Preprocessing& preprocessing = bundle_.description().preprocessing;
   NARROWS_TRY(ordered, headOutputs(bundle_.plan(), bundle_.description().head));
   std::vector<TensorView> views;
+  views.reserve(ordered.size());
   for (const std::size_t output : ordered) views.push_back(outputs_[output]);
   NARROWS_TRY(decoded,
               decodeHead(bundle_.description(), views,

@@ -40,7 +40,7 @@ struct SequenceOptions {
 /// `Sequence` keeps them, weights streamed from the bundle's files. One thread at a time.
 class SequencePipeline {
  public:
-  static Result<SequencePipeline> open(const std::filesystem::path& bundle,
+  static Result<SequencePipeline> open(const std::filesystem::path& path,
                                        const SequenceOptions& options);
 
   Status run(Picture& picture);
@@ -68,10 +68,10 @@ class SequencePipeline {
         room_(options.stream ? options.window : 0) {}
 
   using Tensors = std::vector<std::optional<Tensor>>;
-  Status runPiece(std::size_t piece);
+  Status runPiece(std::size_t index);
   Status fill(std::size_t reader);
-  TensorView source(std::size_t transfer) const;
-  Status deliver(std::size_t transfer);
+  TensorView source(std::size_t index) const;
+  Status deliver(std::size_t index);
   Tensor& bufferOf(std::size_t reader, std::size_t port, const TensorType& type);
   void forget(std::size_t piece);
   Status finish(std::optional<ImageSize> size);

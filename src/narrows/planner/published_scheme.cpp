@@ -32,6 +32,7 @@ Result<GroupDesign> publishedScheme(const Graph& graph, const DeviceGroup& group
     return makeError("slicing from layer {} of {}", first_sliced, layers.size());
   }
   const std::size_t count = group.devices.size();
+  if (count == 0) return makeError("a group without devices");
   const DeviceId gateway(group.source);
   std::vector<DeviceId> devices;
   for (std::size_t d = 0; d < count; ++d) devices.emplace_back(d);

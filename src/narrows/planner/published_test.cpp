@@ -290,8 +290,8 @@ TEST(Published, DeepThingsDataAndMemoryOfYolov2) {
   const std::int64_t frame = graph.shape(graph.inputs()[0]).elements();
   const double unpartitioned = static_cast<double>(largestLayer(graph) + weights);
   struct Case {
-    std::size_t grid;
-    double mib;
+    std::size_t grid = 0;
+    double mib = 0;
     std::optional<double> cut_percent;
   };
   for (const Case& item : {Case{3, 13.8, 58}, Case{4, 16.2, std::nullopt}, Case{5, 18.9, 68}}) {

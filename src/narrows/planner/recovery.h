@@ -30,11 +30,11 @@ struct DeviceLoss {
 
 /// An entry for each device that has pieces, when there is another device.
 Result<std::vector<DeviceLoss>> deviceLosses(const Graph& graph, const DeviceGroup& group,
-                                             const PricedPlan& plan,
+                                             const PricedPlan& priced,
                                              const GroupPlannerOptions& options);
 
 /// Names a standby for each device that has pieces: of the others the one that then keeps the
 /// fewest bytes of weights, the device with most weights first.
-void nameStandbys(PricedPlan& plan);
+void nameStandbys(PricedPlan& priced);
 
 }  // namespace narrows

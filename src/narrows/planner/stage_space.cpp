@@ -117,11 +117,13 @@ void StageSpace::makeLayouts() {
     const std::vector<std::size_t> devices(order.begin(),
                                            order.begin() + static_cast<std::ptrdiff_t>(k));
     std::vector<double> weights;
+    weights.reserve(k);
     for (const std::size_t d : devices) weights.push_back(speed[d]);
     layouts_.push_back({Layout::Kind::grid, weights, {1}, devices});
     layouts_.push_back({Layout::Kind::channels, {1}, weights, devices});
     // Weights go where there is room for them.
     std::vector<double> room;
+    room.reserve(k);
     for (const std::size_t d : devices) {
       room.push_back(group_->devices[d].memory.value_or(kUnlimitedRoom));
     }

@@ -28,7 +28,7 @@ class StageWalk {
     double weights = 0;
   };
   /// Nodes come in falling order, none left out.
-  Result<Step> back(NodeId node);
+  Result<Step> back(NodeId id);
 
   /// A value that is there while a node runs, and the node that makes it.
   struct Live {

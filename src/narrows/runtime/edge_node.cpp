@@ -139,18 +139,8 @@ class EdgeNode::Impl {
   Result<NodeSummary> run(FrameSource& source, const RecordSink& records, EventSink events,
                           const std::atomic<bool>& stop);
 
-  const std::shared_ptr<const Bundle> bundle_;
-  const EdgeNodeOptions options_;
-  Clock& clock_;
-  const std::string id_;
-  const std::uint64_t fingerprint_;
-  DevicePipeline own_;
-  const DeviceId server_device_;
-  const std::vector<std::size_t> to_server_;
-  const std::vector<std::size_t> from_server_;
-  const bool can_finish_;
-  ServerLink link_;
-  std::optional<DevicePipeline> server_share_;
+  const std::string& id() const { return id_; }
+  bool canFinish() const { return can_finish_; }
 
  private:
   Result<std::optional<Task>> nextTask(FrameSource& source);
@@ -170,6 +160,19 @@ class EdgeNode::Impl {
   Seconds next_time_;
   StreamState stream_;
   NodeSummary summary_;
+
+  const std::shared_ptr<const Bundle> bundle_;
+  const EdgeNodeOptions options_;
+  Clock& clock_;
+  const std::string id_;
+  const std::uint64_t fingerprint_;
+  DevicePipeline own_;
+  const DeviceId server_device_;
+  const std::vector<std::size_t> to_server_;
+  const std::vector<std::size_t> from_server_;
+  const bool can_finish_;
+  ServerLink link_;
+  std::optional<DevicePipeline> server_share_;
 };
 
 Result<std::optional<Task>> EdgeNode::Impl::nextTask(FrameSource& source) {
@@ -455,7 +458,7 @@ Result<std::unique_ptr<EdgeNode>> EdgeNode::create(std::shared_ptr<const Bundle>
   const std::string& own_name = plan.devices[plan.source_device.index()].name;
   NARROWS_TRY(own, DevicePipeline::create(bundle, own_name, options.pipeline));
   return std::unique_ptr<EdgeNode>(new EdgeNode(std::make_unique<Impl>(
-      bundle, options, std::move(own), server, std::move(transport), clock)));
+      std::move(bundle), options, std::move(own), server, std::move(transport), clock)));
 }
 
 Result<NodeSummary> EdgeNode::run(FrameSource& source, const RecordSink& records, EventSink events,
@@ -463,10 +466,10 @@ Result<NodeSummary> EdgeNode::run(FrameSource& source, const RecordSink& records
   return impl_->run(source, records, std::move(events), stop);
 }
 const std::string& EdgeNode::id() const {
-  return impl_->id_;
+  return impl_->id();
 }
 bool EdgeNode::canFinish() const {
-  return impl_->can_finish_;
+  return impl_->canFinish();
 }
 
 }  // namespace narrows

@@ -460,6 +460,7 @@ class Tightener {
     NARROWS_TRY(range, calibrated(inserted.graph, inserted.cut,
                                   {QuantizerKind::uniform, kBits, Granularity::channel}));
     std::vector<double> highest;
+    highest.reserve(range.low.size());
     for (std::size_t i = 0; i < range.low.size(); ++i) {
       highest.push_back(static_cast<double>(range.low[i]) +
                         ((1 << kBits) - 1) * static_cast<double>(range.step[i]));
