@@ -61,6 +61,7 @@ TEST_P(SmallMemory, GivesWhatTheWholeNetworkGives) {
         ASSERT_TRUE(pipeline.ok()) << pipeline.error().message;
         for (int run = 0; run < 2; ++run) {
           std::vector<Tensor> copies;
+          copies.reserve(inputs.size());
           for (const Tensor& input : inputs) copies.push_back(input.clone());
           const auto status = pipeline->run(std::move(copies));
           ASSERT_TRUE(status.ok()) << status.error().message;

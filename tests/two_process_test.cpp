@@ -171,6 +171,7 @@ class Scene {
   Comparison swarm(int count) {
     Process server = serve();
     std::vector<Process> nodes;
+    nodes.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
       nodes.push_back(node(fmt::format("swarm{}", i), {"--deadline", "60000"}));
     }
@@ -209,7 +210,7 @@ class TwoProcessTest : public ::testing::Test {
  protected:
   static constexpr std::size_t kPictures = 80;
   /// Slow enough that a run outlives a server's restart.
-  const std::vector<std::string> kSlow = {"--fps", "25", "--deadline", "500"};
+  const std::vector<std::string> slow_ = {"--fps", "25", "--deadline", "500"};
 
   void SetUp() override {
     const fs::path bundle = folder_.path() / "small.narrows";
@@ -237,11 +238,11 @@ TEST_F(TwoProcessTest, DetectionsEqualOneProcess) {
 }
 
 TEST_F(TwoProcessTest, KilledServerLosesNothingWhereTheNodeCanFinish) {
-  expectFlawless(scene_->killInMidRun(kSlow));
+  expectFlawless(scene_->killInMidRun(slow_));
 }
 
 TEST_F(TwoProcessTest, KilledServerLosesNothingWhereTheNodeMustWait) {
-  std::vector<std::string> options = kSlow;
+  std::vector<std::string> options = slow_;
   options.emplace_back("--no-fallback");
   expectFlawless(scene_->killInMidRun(options));
 }

@@ -23,6 +23,7 @@ int exitCodeOf(int status) {
 Process Process::start(const std::vector<std::string>& command,
                        const std::filesystem::path& output) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& argument : command)
     arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);

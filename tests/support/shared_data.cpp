@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-extern char** environ;
+extern char** environ;  // NOLINT(*-non-const-global-variables): POSIX's own.
 
 namespace narrows::test {
 namespace {
@@ -44,6 +44,7 @@ class FileLock {
 Status runTar(const fs::path& archive, const fs::path& into) {
   std::vector<std::string> words = {"tar", "-xzf", archive.string(), "-C", into.string()};
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_t child = 0;

@@ -29,6 +29,7 @@ TEST(UnpackOnce, UnpacksOnceForManyAskersAndAgainForAChangedArchive) {
 
   std::vector<Result<fs::path>> answers(4, Result<fs::path>(Error{"not asked"}));
   std::vector<std::thread> askers;
+  askers.reserve(answers.size());
   for (auto& answer : answers) {
     askers.emplace_back([&] { answer = unpackOnce(archive, cache); });
   }

@@ -76,7 +76,7 @@ class GrpcTransport::Impl {
     // A probe is worth a new attempt to connect; a call without a connection fails at once.
     context.set_wait_for_ready(true);
     inference::ServerReadyResponse response;
-    const CallStatus status =
+    CallStatus status =
         fromGrpc(stub_->ServerReady(&context, inference::ServerReadyRequest(), &response));
     if (status.ok() && !response.ready()) {
       return {CallCode::unavailable, "the server is not ready"};

@@ -29,7 +29,7 @@ CallStatus InProcessTransport::infer(ByteSpan request, Seconds timeout, ByteVect
   const int deliveries = fate.duplicated ? 2 : 1;
   for (int i = 0; i < deliveries; ++i) {
     InferRequest parsed;
-    const CallStatus read = readRequest(sent, service_->requestLimits(), parsed);
+    CallStatus read = readRequest(sent, service_->requestLimits(), parsed);
     if (!read.ok()) return read;
     answer = service_->infer(std::move(parsed), end - clock_.now());
   }

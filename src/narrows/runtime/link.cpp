@@ -24,7 +24,7 @@ constexpr std::size_t kEthernetOverhead = kTcpHeaders + 38;
 constexpr std::size_t kBleOverhead = 3 + 4 + 11;
 
 const std::array<LinkProfile, 4>& table() {
-  static const std::array<LinkProfile, 4> profiles = {{
+  static const std::array<LinkProfile, 4> kProfiles = {{
       // Fast Ethernet; rate and framing of IEEE 802.3u. Latency: assumed, one switch.
       {"ethernet", BitsPerSecond(100e6), BitsPerSecond(100e6), microseconds(100), kTcpPayload,
        kEthernetOverhead, Seconds(0)},
@@ -40,7 +40,7 @@ const std::array<LinkProfile, 4>& table() {
       {"lte-cat4", BitsPerSecond(50e6), BitsPerSecond(150e6), milliseconds(25), kTcpPayload,
        kTcpHeaders, Seconds(0)},
   }};
-  return profiles;
+  return kProfiles;
 }
 
 std::string knownLinks() {

@@ -212,11 +212,11 @@ class Server::Impl {
  public:
   explicit Impl(const ServerOptions& options) : options_(options) {}
 
-  Status start(std::shared_ptr<const Bundle> bundle) {
+  Status start(const std::shared_ptr<const Bundle>& bundle) {
     silenceGrpc();
     NARROWS_CHECK(checkAddress(options_.address));
     NARROWS_TRY(security, serverCredentials(options_.address, options_.tls, options_.plain_text));
-    NARROWS_TRY(service, InferenceService::create(std::move(bundle), options_.service, clock_));
+    NARROWS_TRY(service, InferenceService::create(bundle, options_.service, clock_));
     service_ = std::move(service);
     protocol_.emplace(*service_, options_.tokens, options_.longest_wait);
 
@@ -256,6 +256,10 @@ class Server::Impl {
     server_.reset();
   }
 
+  std::uint16_t port() const { return port_; }
+  ServiceCounters counters() const { return service_->counters(); }
+
+ private:
   const ServerOptions options_;
   SystemClock clock_;
   std::unique_ptr<InferenceService> service_;
@@ -270,18 +274,18 @@ Server::~Server() {
   stop();
 }
 
-Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<const Bundle> bundle,
+Result<std::unique_ptr<Server>> Server::start(const std::shared_ptr<const Bundle>& bundle,
                                               const ServerOptions& options) {
   auto impl = std::make_unique<Impl>(options);
-  NARROWS_CHECK(impl->start(std::move(bundle)));
+  NARROWS_CHECK(impl->start(bundle));
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
 std::uint16_t Server::port() const {
-  return impl_->port_;
+  return impl_->port();
 }
 ServiceCounters Server::counters() const {
-  return impl_->service_->counters();
+  return impl_->counters();
 }
 void Server::stop(Seconds grace) {
   impl_->stop(grace);

@@ -31,7 +31,7 @@ class Server {
  public:
   /// Listens and serves when it returns. Fails when the address is taken, a file is not what it
   /// should be, or plain text would leave this machine without `plain_text`.
-  static Result<std::unique_ptr<Server>> start(std::shared_ptr<const Bundle> bundle,
+  static Result<std::unique_ptr<Server>> start(const std::shared_ptr<const Bundle>& bundle,
                                                const ServerOptions& options);
   /// Stops.
   ~Server();

@@ -114,7 +114,7 @@ CallStatus ServerLink::attempt(const OutgoingRequest& request, Seconds timeout, 
                                ExchangeCost& cost) {
   const Seconds end = clock_.now() + timeout;
   ++cost.attempts;
-  const CallStatus late{CallCode::deadline_exceeded, "the link is too slow for the deadline"};
+  CallStatus late{CallCode::deadline_exceeded, "the link is too slow for the deadline"};
   if (!crossLink(request.bytes.size(), LinkDirection::up, end, cost)) return late;
   ByteVector bytes;
   CallStatus status = transport_->infer(request.bytes, end - clock_.now(), bytes);

@@ -54,7 +54,7 @@ InferenceService::InferenceService(std::shared_ptr<const Bundle> bundle,
       answers_(options.answers, options.answer_bytes) {}
 
 Result<std::unique_ptr<InferenceService>> InferenceService::create(
-    std::shared_ptr<const Bundle> bundle, const ServiceOptions& options, Clock& clock) {
+    const std::shared_ptr<const Bundle>& bundle, const ServiceOptions& options, Clock& clock) {
   if (options.workers < 1 || options.workers > 1024) {
     return makeError("{} workers; expected 1 to 1024", options.workers);
   }
@@ -330,7 +330,7 @@ CallStatus InferenceService::answer(Worker& worker, const InferRequest& request,
     return {};
   }
   worker.share.startRemote(request.sequence, request.picture);
-  const CallStatus received = receive(worker, request);
+  CallStatus received = receive(worker, request);
   if (!received.ok()) return received;
   auto frames = worker.share.advance();
   if (!frames.ok()) {

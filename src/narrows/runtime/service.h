@@ -62,9 +62,8 @@ class InferenceService {
   using Done = std::function<void(const InferReply&)>;
 
   /// `clock` outlives the service.
-  static Result<std::unique_ptr<InferenceService>> create(std::shared_ptr<const Bundle> bundle,
-                                                          const ServiceOptions& options,
-                                                          Clock& clock);
+  static Result<std::unique_ptr<InferenceService>> create(
+      const std::shared_ptr<const Bundle>& bundle, const ServiceOptions& options, Clock& clock);
   /// Drains.
   ~InferenceService();
   InferenceService(const InferenceService&) = delete;

@@ -34,7 +34,8 @@ class Cluster {
   }
 
   void makeNode(const EdgeNodeOptions& options, const FaultRates& rates = {},
-                std::uint64_t seed = 1, std::shared_ptr<const Bundle> node_bundle = nullptr) {
+                std::uint64_t seed = 1,
+                const std::shared_ptr<const Bundle>& node_bundle = nullptr) {
     auto transport = std::make_unique<InProcessTransport>(service_.get(), clock_, rates, seed);
     transport_ = transport.get();
     node_ = must(EdgeNode::create(node_bundle ? node_bundle : bundle_, options,

@@ -10,6 +10,6 @@ namespace narrows {
 /// names of the published code, "model.0" to "model.23". The output "boxes" (1, 4 + K, N) holds for
 /// each cell of the three maps the distances to left, top, right and bottom in cells, then the
 /// scores of the classes.
-Result<ZooModel> buildYolov10n(const ZooOptions& options);
+Result<ZooModel> buildYolov10n(const ZooOptions& given);
 
 }  // namespace narrows

@@ -59,16 +59,16 @@ class Worker::Impl {
       case WorkerCall::store:
         return store(body, done);
       case WorkerCall::activate:
-        return activate(std::move(body), std::move(done));
+        return activate(body, done);
       case WorkerCall::run:
-        return run(std::move(body), std::move(done));
+        return run(std::move(body), done);
       case WorkerCall::regions:
         return regions(std::move(body), done);
     }
     done({CallCode::invalid_argument, "there is no such call"}, {});
   }
 
-  const WorkerOptions options_;
+  const WorkerOptions& options() const { return options_; }
 
  private:
   /// Whether this coordinator may lead. Others may when the one that led has been silent.
@@ -128,7 +128,7 @@ class Worker::Impl {
     return lead(session);
   }
 
-  void activate(ByteVector body, CallDone done) {
+  void activate(const ByteVector& body, const CallDone& done) {
     auto request = readMessage<ActivateRequest>(body);
     if (!request.ok()) return done(refused(request.error()), {});
     CallStatus status;
@@ -146,7 +146,7 @@ class Worker::Impl {
     wake_.notify_all();
   }
 
-  void run(ByteVector body, CallDone done) {
+  void run(ByteVector body, const CallDone& done) {
     auto request = readMessage<RunRequest>(body);
     if (!request.ok()) return done(refused(request.error()), {});
     CallStatus status;
@@ -165,7 +165,7 @@ class Worker::Impl {
         frame->deadline = heard_ + request->timeout.value();
         frame->request = *request;
         frame->body = std::move(body);
-        frame->done = std::move(done);
+        frame->done = done;
         if (share_->accused) {
           frame->fail(RunEnd::peer_wrong, "a message that cannot be read", share_->accused);
         }
@@ -411,6 +411,7 @@ class Worker::Impl {
     done({}, writeMessage(ActivateReply{memory.weights, memory.arena, memory.scratch}));
   }
 
+  const WorkerOptions options_;
   const std::uint64_t instance_ = randomId();
   ShareMaker shares_;
   SystemClock clock_;
@@ -443,7 +444,7 @@ void Worker::stop() {
   impl_->stop();
 }
 const WorkerOptions& Worker::options() const {
-  return impl_->options_;
+  return impl_->options();
 }
 
 }  // namespace narrows

@@ -115,6 +115,9 @@ class WorkerServer::Impl {
     server_.reset();
   }
 
+  std::uint16_t port() const { return port_; }
+
+ private:
   const WorkerServerOptions options_;
   WorkerCalls calls_;
   Worker& worker_;
@@ -135,7 +138,7 @@ Result<std::unique_ptr<WorkerServer>> WorkerServer::start(Worker& worker,
 }
 
 std::uint16_t WorkerServer::port() const {
-  return impl_->port_;
+  return impl_->port();
 }
 
 }  // namespace narrows

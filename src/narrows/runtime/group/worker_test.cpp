@@ -35,7 +35,7 @@ struct Workers {
   }
 
   Result<std::unique_ptr<Coordinator>> lead(const Deployment& deployment,
-                                            CoordinatorOptions options = {}) {
+                                            const CoordinatorOptions& options = {}) {
     return Coordinator::start(deployment, members, group.connector(), options, nullptr);
   }
   std::unique_ptr<Peer> peer(const std::string& device) {
