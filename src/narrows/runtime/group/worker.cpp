@@ -50,7 +50,7 @@ class Worker::Impl {
     jobs_.clear();
   }
 
-  void handle(WorkerCall call, ByteVector body, CallDone done) {
+  void handle(WorkerCall call, ByteVector body, const CallDone& done) {
     switch (call) {
       case WorkerCall::ping:
         return ping(body, done);
@@ -437,8 +437,8 @@ Result<std::unique_ptr<Worker>> Worker::create(const WorkerOptions& options,
       new Worker(std::make_unique<Impl>(options, std::move(store), std::move(connector))));
 }
 
-void Worker::handle(WorkerCall call, ByteVector body, CallDone done) {
-  impl_->handle(call, std::move(body), std::move(done));
+void Worker::handle(WorkerCall call, ByteVector body, const CallDone& done) {
+  impl_->handle(call, std::move(body), done);
 }
 void Worker::stop() {
   impl_->stop();

@@ -36,7 +36,7 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   /// A message from outside: any bytes. `done` is called once, from any thread.
-  void handle(WorkerCall call, ByteVector body, CallDone done);
+  void handle(WorkerCall call, ByteVector body, const CallDone& done);
 
   /// Answers all that waits with an error and takes nothing more.
   void stop();
