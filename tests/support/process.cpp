@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "narrows/base/argument_vector.h"
+
 namespace narrows::test {
 namespace {
 
@@ -22,11 +24,7 @@ int exitCodeOf(int status) {
 // Not a fork: gRPC takes none while its threads are at work.
 Process Process::start(const std::vector<std::string>& command,
                        const std::filesystem::path& output) {
-  std::vector<char*> arguments;
-  arguments.reserve(command.size() + 1);
-  for (const std::string& argument : command)
-    arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
+  const std::vector<char*> arguments = argumentVector(command);
   const std::string error = output.string() + ".err";
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC;
   posix_spawn_file_actions_t actions;

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "narrows/base/argument_vector.h"
+
 extern char** environ;  // NOLINT(*-non-const-global-variables): POSIX's own.
 
 namespace narrows::test {
@@ -42,11 +44,8 @@ class FileLock {
 };
 
 Status runTar(const fs::path& archive, const fs::path& into) {
-  std::vector<std::string> words = {"tar", "-xzf", archive.string(), "-C", into.string()};
-  std::vector<char*> arguments;
-  arguments.reserve(words.size() + 1);
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
+  const std::vector<std::string> words = {"tar", "-xzf", archive.string(), "-C", into.string()};
+  const std::vector<char*> arguments = argumentVector(words);
   pid_t child = 0;
   const int spawned = ::posix_spawnp(&child, "tar", nullptr, nullptr, arguments.data(), environ);
   if (spawned != 0) return makeError("tar: {}", std::strerror(spawned));

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <thread>
 
+#include "narrows/base/argument_vector.h"
+
 namespace narrows {
 namespace {
 
@@ -25,10 +27,7 @@ Result<ChildProcess> ChildProcess::start(const std::string& program,
                                          const std::string& output) {
   std::vector<std::string> words{program};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = argumentVector(words);
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);

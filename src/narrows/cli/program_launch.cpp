@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "narrows/base/argument_vector.h"
 #include "narrows/cli/arguments.h"
 #include "narrows/cli/child_process.h"
 
@@ -20,10 +21,7 @@ int becomeProgram(std::string_view command, std::string_view program,
   }
   std::vector<std::string> words = {path};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = argumentVector(words);
   ::execv(path.c_str(), argv.data());
   return reportFailure(command, makeError("cannot start {}", path));
 }

@@ -109,8 +109,8 @@ struct Avx2Step {
   template <class Rows>
   NARROWS_AVX2 static __m256i take(const Rows& rows, __m256i state, unsigned active,
                                    std::uint8_t* twice, const std::uint16_t*& next) {
-    alignas(32) std::array<std::uint32_t, kEight> limits{};
-    _mm256_store_si256(reinterpret_cast<__m256i*>(limits.data()), limitsOf(slotsOf(state)));
+    alignas(32) std::uint32_t limits[kEight];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(limits), limitsOf(slotsOf(state)));
     __m128i pair[kEight];
     for (std::size_t l = 0; l < kEight; ++l) {
       const std::uint16_t* ends = rows.ends(l);

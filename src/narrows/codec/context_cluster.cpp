@@ -130,9 +130,9 @@ class RowLengths {
 
   /// The row with the shortest code for a context, the first of several.
   std::size_t best(const UnitWeights& weights) const {
-    std::array<float, kMostRows> sums{};
-    const float least = weigh_(blocks_, weights, sums.data());
-    return static_cast<std::size_t>(std::find(sums.begin(), sums.end(), least) - sums.begin());
+    float sums[kMostRows];
+    const float least = weigh_(blocks_, weights, sums);
+    return static_cast<std::size_t>(std::find(std::begin(sums), std::end(sums), least) - sums);
   }
 
  private:

@@ -119,7 +119,7 @@ NARROWS_LANES inline void addGuesses(const Lanes<kLanes>& lanes, const std::uint
 template <int Bits, std::size_t kLanes>
 NARROWS_LANES inline void partsAt(const std::uint8_t* a, const std::uint8_t* b,
                                   const std::uint8_t* c, std::uint16_t* parts) {
-  std::array<std::uint8_t, kLanes> index{};
+  std::uint8_t index[kLanes];
   for (std::size_t l = 0; l < kLanes; ++l) index[l] = aboveOf<Bits>(a[l], b[l], c[l]);
   for (std::size_t l = 0; l < kLanes; ++l) {
     parts[l] = static_cast<std::uint16_t>(index[l] << kAboveShift<Bits>);
@@ -131,19 +131,19 @@ template <int Bits, std::size_t kLanes>
 NARROWS_LANES inline void partsOfRow(const PartNumbers& numbers, const std::uint8_t* above,
                                      std::size_t columns, std::uint16_t* parts) {
   const std::uint8_t* const last = above + (columns - 1) * kLanes;
-  std::array<std::uint8_t, kLanes> before{};
-  std::array<std::uint8_t, kLanes> behind{};
+  std::uint8_t before[kLanes];
+  std::uint8_t behind[kLanes];
   for (std::size_t l = 0; l < kLanes; ++l) before[l] = fullOfFirst<Bits>(above[l]);
   for (std::size_t l = 0; l < kLanes; ++l) behind[l] = fullOfLast<Bits>(last[l]);
   if (columns == 1) {
-    partsAt<Bits, kLanes>(before.data(), above, behind.data(), parts);
+    partsAt<Bits, kLanes>(before, above, behind, parts);
   } else {
-    partsAt<Bits, kLanes>(before.data(), above, above + kLanes, parts);
+    partsAt<Bits, kLanes>(before, above, above + kLanes, parts);
     for (std::size_t j = 1; j + 1 < columns; ++j) {
       const std::uint8_t* b = above + j * kLanes;
       partsAt<Bits, kLanes>(b - kLanes, b, b + kLanes, parts + j * kLanes);
     }
-    partsAt<Bits, kLanes>(last - kLanes, last, behind.data(), parts + (columns - 1) * kLanes);
+    partsAt<Bits, kLanes>(last - kLanes, last, behind, parts + (columns - 1) * kLanes);
   }
   if (!numbers.fill) return;
   for (std::size_t l = 0; l < kLanes; ++l) {

@@ -30,8 +30,8 @@ NARROWS_AVX2 void listEntries(const UnitsToList& task, std::uint16_t* entries, C
   if (k < task.count) {
     total = _mm_add_epi16(total, _mm_unpacklo_epi8(_mm_loadl_epi64(lengthsOf(k)), zero));
   }
-  std::array<std::uint16_t, kTables> part{};
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(part.data()), total);
+  std::uint16_t part[kTables];
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(part), total);
   for (std::size_t t = 0; t < kTables; ++t) sums[t] += part[t];
 }
 

@@ -39,9 +39,9 @@ NARROWS_LANES inline typename Step::State takeUnits(const RowsToDecode& rows, co
                                                     std::size_t j,
                                                     const typename Step::State& state,
                                                     unsigned active, const std::uint16_t*& next) {
-  std::array<std::uint8_t, kEight> twice{};
+  std::uint8_t twice[kEight];
   const typename Step::State after =
-      Step::take(NextRows<kLeft, kFirst>{rows, lane, j}, state, active, twice.data(), next);
+      Step::take(NextRows<kLeft, kFirst>{rows, lane, j}, state, active, twice, next);
   for (std::size_t l = 0; l < kEight; ++l) {
     lane[l].units[j] = static_cast<std::uint8_t>(twice[l] >> 1);
   }

@@ -106,9 +106,8 @@ void quantizeLevels(std::span<const float> values, const QuantizerParams& params
 
 void dequantizeLevels(std::span<const std::uint8_t> symbols, const std::vector<float>& levels,
                       std::span<float> values) {
-  std::array<float, 256> table{};
-  table.fill(levels.back());
-  std::copy(levels.begin(), levels.end(), table.begin());
+  float table[256];
+  std::fill(std::copy(levels.begin(), levels.end(), table), std::end(table), levels.back());
   for (std::size_t i = 0; i < symbols.size(); ++i) values[i] = table[symbols[i]];
 }
 
